@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func shared(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "Sources/Shared/\(name)",
+        swiftSettings: strict
+    )
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies + ["Support"],
+        swiftSettings: strict
+    )
+}
+
+let package = Package(
+    name: "apus",
+    products: [
+        .executable(name: "apus", targets: ["Supervisor"]),
+        .executable(name: "apus-worker", targets: ["Worker"]),
+    ],
+    targets: [
+        .target(name: "CLinux"),
+        .systemLibrary(
+            name: "CLibcurl",
+            path: "Sources/CLibcurl",
+            pkgConfig: "libcurl",
+            providers: [.apt(["libcurl4-openssl-dev"])]
+        ),
+        .target(name: "CCurl", dependencies: ["CLibcurl"]),
+
+        shared("Bytes"),
+        shared("System", ["Bytes", "CLinux"]),
+        shared("Loop", ["System", "CLinux"]),
+        shared("HTTP", ["Bytes"]),
+        shared("JSON", ["Bytes"]),
+        shared("Config", ["Bytes", "JSON", "System"]),
+        shared("Control", ["Bytes", "System"]),
+        shared("Metrics", ["Bytes"]),
+        shared("Log", ["Bytes", "System"]),
+
+        .executableTarget(
+            name: "Supervisor",
+            dependencies: [
+                "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "Worker",
+            dependencies: [
+                "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
+                "CCurl",
+            ],
+            swiftSettings: strict
+        ),
+
+        .executableTarget(
+            name: "BenchTool",
+            dependencies: ["Bytes", "System", "Loop", "HTTP"],
+            path: "Benchmarks/BenchTool",
+            swiftSettings: strict
+        ),
+        .executableTarget(
+            name: "FuzzTool",
+            dependencies: ["Bytes", "HTTP", "JSON", "Control", "Metrics", "Config"],
+            path: "Fuzz/FuzzTool",
+            swiftSettings: strict
+        ),
+
+        .target(
+            name: "Support",
+            dependencies: ["Bytes", "System"],
+            path: "Tests/Support",
+            swiftSettings: strict
+        ),
+        tests("BytesTests", ["Bytes"]),
+        tests("SystemTests", ["Bytes", "System"]),
+        tests("LoopTests", ["System", "Loop"]),
+        tests("HTTPTests", ["Bytes", "HTTP"]),
+        tests("JSONTests", ["Bytes", "JSON"]),
+        tests("ConfigTests", ["Bytes", "JSON", "Config", "System"]),
+        tests("ControlTests", ["Bytes", "System", "Control"]),
+        tests("MetricsTests", ["Bytes", "JSON", "Metrics"]),
+        tests("LogTests", ["Bytes", "JSON", "System", "Log"]),
+        tests("SupervisorTests", ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]),
+        tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
+        tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
+    ]
+)
