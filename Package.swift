@@ -35,7 +35,10 @@ let package = Package(
         .executable(name: "apus-worker", targets: ["Worker"]),
     ],
     targets: [
-        .target(name: "CLinux"),
+        .target(
+            name: "CLinux",
+            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))]
+        ),
         .systemLibrary(
             name: "CLibcurl",
             path: "Sources/CLibcurl",
@@ -98,7 +101,10 @@ let package = Package(
         tests("ControlTests", ["Bytes", "System", "Control"]),
         tests("MetricsTests", ["Bytes", "JSON", "Metrics"]),
         tests("LogTests", ["Bytes", "JSON", "System", "Log"]),
-        tests("SupervisorTests", ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]),
+        tests(
+            "SupervisorTests",
+            ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
+        ),
         tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]

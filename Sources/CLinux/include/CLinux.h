@@ -1,4 +1,187 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// The calls of Linux and glibc that Swift cannot make by itself: GNU-only declarations, variadic
+// functions, macros, packed structs, and everything that reports through errno. Every function
+// returns 0 or a value >= 0 on success and -errno on failure, so that no Swift code sits between a
+// call and the reading of errno. EINTR is retried here where a retry is right. No policy.
 #ifndef APUS_CLINUX_H
 #define APUS_CLINUX_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#pragma clang assume_nonnull begin
+
+// MARK: Forced failures (debug builds only)
+
+/// Calls that a test can force to fail.
+enum clinux_call {
+    CLINUX_CALL_ACCEPT = 0,
+    CLINUX_CALL_RECV = 1,
+    CLINUX_CALL_SEND = 2,
+    CLINUX_CALL_SENDMSG = 3,
+    CLINUX_CALL_RECVMSG = 4,
+    CLINUX_CALL_EPOLL_CTL = 5,
+    CLINUX_CALL_SPAWN = 6,
+    CLINUX_CALL_WRITE = 7,
+    CLINUX_CALL_COUNT = 8,
+};
+
+/// Makes the next `count` calls of `call` on this thread fail with `error`; 0 clears it.
+/// Thread-local, so that tests which run side by side do not meet. Does nothing in release builds.
+void clinux_force_errno(int call, int error, int count);
+
+// MARK: epoll
+
+/// What epoll reports, without the packed union of `struct epoll_event`.
+struct clinux_event {
+    uint64_t token;
+    uint32_t ready;
+};
+
+#define CLINUX_EVENTS_MAX 256
+
+int clinux_epoll_create(void);
+/// `operation`: 1 add, 2 delete, 3 modify (EPOLL_CTL_*).
+int clinux_epoll_ctl(int epoll, int operation, int fd, uint32_t events, uint64_t token);
+/// Waits for at most CLINUX_EVENTS_MAX events. A signal counts as "no event" (returns 0).
+int clinux_epoll_wait(int epoll, struct clinux_event *events, int capacity, int timeout_ms);
+
+// MARK: Files and pipes
+
+int clinux_open(const char *path, int flags, int mode);
+int clinux_close(int fd);
+ssize_t clinux_read(int fd, void *buffer, size_t count);
+ssize_t clinux_write(int fd, const void *buffer, size_t count);
+ssize_t clinux_pread(int fd, void *buffer, size_t count, int64_t offset);
+int clinux_pipe(int fds[_Nonnull 2]);
+int clinux_dup(int fd);
+/// 1 regular file, 2 pipe, 3 socket, 4 character device, 5 directory, 6 anything else.
+int clinux_file_kind(int fd);
+int clinux_file_size(int fd, int64_t *size);
+int clinux_unlink(const char *path);
+int clinux_mkdir(const char *path, int mode);
+int clinux_isatty(int fd);
+/// 1 when `path` names a socket, 0 when it does not exist or is something else.
+int clinux_is_socket(const char *path);
+
+// MARK: Sockets
+
+/// A socket address of any family, with room for the longest.
+struct clinux_address {
+    uint8_t bytes[128];
+    uint32_t length;
+};
+
+int clinux_address_ipv4(struct clinux_address *address, const uint8_t octets[_Nonnull 4],
+                        uint16_t port);
+int clinux_address_ipv6(struct clinux_address *address, const uint8_t octets[_Nonnull 16],
+                        uint16_t port);
+int clinux_address_unix(struct clinux_address *address, const char *path);
+/// Family (AF_*), octets and port of an address; a Unix address has neither octets nor port.
+int clinux_address_parts(const struct clinux_address *address, uint8_t octets[_Nonnull 16],
+                         uint16_t *port);
+/// Parses a numeric address: 4 or 6 on success, 0 when `text` is neither.
+int clinux_parse_ip(const char *text, uint8_t octets[_Nonnull 16]);
+int clinux_format_ip(int family, const uint8_t octets[_Nonnull 16], char *text, size_t capacity);
+
+/// A non-blocking, close-on-exec stream socket for the family of `address`.
+int clinux_socket_stream(const struct clinux_address *address);
+int clinux_socket_datagram_unix(void);
+int clinux_socketpair_seqpacket(int fds[_Nonnull 2]);
+int clinux_socketpair_stream(int fds[_Nonnull 2]);
+int clinux_bind(int fd, const struct clinux_address *address);
+int clinux_listen(int fd, int backlog);
+int clinux_connect(int fd, const struct clinux_address *address);
+int clinux_accept(int fd, struct clinux_address *_Nullable peer);
+int clinux_socket_name(int fd, struct clinux_address *address);
+int clinux_peer_name(int fd, struct clinux_address *address);
+int clinux_socket_error(int fd);
+ssize_t clinux_recv(int fd, void *buffer, size_t count);
+/// MSG_PEEK of one byte: 1 data, 0 end of stream, -EAGAIN nothing.
+ssize_t clinux_recv_peek(int fd);
+ssize_t clinux_send(int fd, const void *buffer, size_t count);
+ssize_t clinux_send_two(int fd, const void *first, size_t first_count, const void *second,
+                        size_t second_count);
+ssize_t clinux_sendto(int fd, const void *buffer, size_t count,
+                      const struct clinux_address *address);
+int clinux_shutdown(int fd, int how);
+int clinux_set_reuse_address(int fd);
+int clinux_set_no_delay(int fd);
+int clinux_set_ipv6_only(int fd);
+int clinux_set_send_buffer(int fd, int bytes);
+int clinux_set_receive_buffer(int fd, int bytes);
+int clinux_set_linger_reset(int fd);
+
+// MARK: Descriptor passing
+
+/// Most descriptors in one message: the kernel's SCM_MAX_FD.
+#define CLINUX_FDS_MAX 253
+
+/// Sends `count` bytes and `fd_count` descriptors as one message, without blocking or SIGPIPE.
+ssize_t clinux_send_fds(int socket, const void *bytes, size_t count, const int *_Nullable fds,
+                        size_t fd_count);
+/// Receives one message. Descriptors arrive close-on-exec. `*truncated` is set when data or
+/// descriptors were cut off; descriptors beyond `fd_capacity` are closed and count as cut off.
+ssize_t clinux_recv_fds(int socket, void *bytes, size_t capacity, int *fds, size_t fd_capacity,
+                        size_t *fd_count, int *truncated);
+
+// MARK: Processes and signals
+
+struct clinux_spawn_fd {
+    int source;
+    int target;
+};
+
+/// Starts `path` with the listed descriptors and nothing else, default signal dispositions, and an
+/// empty signal mask. Returns the pid. posix_spawn: no Swift code runs between fork and exec.
+int clinux_spawn(const char *path, char *const _Nullable *_Nonnull argv,
+                 char *const _Nullable *_Nonnull envp, const struct clinux_spawn_fd *fds,
+                 size_t fd_count);
+int clinux_pidfd_open(int pid);
+int clinux_pidfd_send_signal(int pidfd, int signal);
+
+struct clinux_exit {
+    int pid;
+    /// Exit code, or 0 when a signal ended the process.
+    int code;
+    /// Signal number, or 0 when the process exited by itself.
+    int signal;
+};
+
+/// Reaps the child behind `pidfd` without waiting: 1 reaped, 0 still running.
+int clinux_wait_pidfd(int pidfd, struct clinux_exit *status);
+/// Reaps any ended child without waiting: 1 reaped, 0 none, -ECHILD no children.
+int clinux_wait_any(struct clinux_exit *status);
+/// Blocks the signals on this thread and returns a descriptor that reports them.
+int clinux_signalfd(const int *signals, size_t count);
+int clinux_signalfd_read(int fd);
+/// Ignores SIGPIPE for the process: libraries write to sockets without MSG_NOSIGNAL.
+void clinux_ignore_sigpipe(void);
+int clinux_die_with_parent(int signal);
+int clinux_getpid(void);
+int clinux_getppid(void);
+unsigned int clinux_getuid(void);
+int clinux_kill(int pid, int signal);
+_Noreturn void clinux_exit_now(int code);
+char *_Nullable *_Nullable clinux_environ(void);
+
+// MARK: Machine
+
+uint64_t clinux_monotonic_ns(void);
+/// Seconds and nanoseconds since 1970, UTC.
+void clinux_realtime(int64_t *seconds, uint32_t *nanoseconds);
+int clinux_affinity_count(void);
+int clinux_nofile_limit(uint64_t *soft, uint64_t *hard);
+int clinux_set_nofile_limit(uint64_t soft);
+int clinux_random(void *buffer, size_t count);
+/// An anonymous file of the given bytes, sealed against every change.
+int clinux_memfd_sealed(const char *name, const void *bytes, size_t count);
+/// User and system CPU time of this process, in nanoseconds.
+uint64_t clinux_cpu_ns(void);
+/// Text of an error number, in `text`.
+void clinux_error_text(int error, char *text, size_t capacity);
+
+#pragma clang assume_nonnull end
 #endif
