@@ -86,7 +86,9 @@ extension ByteBuffer {
         value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + (value - 10)
     }
 
-    /// The readable bytes as text; bytes that are not UTF-8 become U+FFFD. For tests and messages.
+    /// The readable bytes as text; bytes that are not UTF-8 become U+FFFD.
+    ///
+    /// For tests and messages.
     package var text: String {
         withBytes { String(copying: $0) }
     }

@@ -13,7 +13,9 @@ extension ByteBuffer {
 }
 
 extension Span where Element == UInt8 {
-    /// The integer whose lowest byte is at `offset`. Traps when it does not fit.
+    /// The integer whose lowest byte is at `offset`.
+    ///
+    /// Traps when it does not fit.
     @inlinable
     package func integer<Value: FixedWidthInteger & UnsignedInteger>(
         at offset: Int,

@@ -25,7 +25,9 @@ package enum ControlMessage: Equatable, Sendable {
     static let headerBytes = 16
     static let entryBytes = 8
 
-    /// Most connections in one message. Larger batches save little and delay the first of them.
+    /// Most connections in one message.
+    ///
+    /// Larger batches save little and delay the first of them.
     package static let connectionsMax = 16
     /// Most reports in one message: keeps a message within one page.
     package static let reportsMax = 500

@@ -50,7 +50,9 @@ package struct Readiness: OptionSet, Sendable {
     package var isPeerGone: Bool { !isDisjoint(with: [.peerEnded, .failed, .hangup]) }
 }
 
-/// Names one registration. Events of an earlier registration of the same slot are dropped.
+/// Names one registration.
+///
+/// Events of an earlier registration of the same slot are dropped.
 package struct EventToken: Equatable, Hashable, Sendable {
     package static let none = EventToken(slot: .max, generation: 0)
 
@@ -111,8 +113,10 @@ package final class EventLoop {
 
     // MARK: Descriptors
 
-    /// Starts to report events of `fd`. The caller keeps owning the descriptor and must
-    /// deregister it before closing: epoll follows the open file, not the number.
+    /// Starts to report events of `fd`.
+    ///
+    /// The caller keeps owning the descriptor and must deregister it before closing: epoll follows
+    /// the open file, not the number.
     package func register(
         _ fd: Int32,
         _ interest: Interest,
@@ -151,7 +155,9 @@ package final class EventLoop {
         slots[Int(token.slot)].handler = handler
     }
 
-    /// Stops reporting. Events of this turn that are still to come are dropped.
+    /// Stops reporting.
+    ///
+    /// Events of this turn that are still to come are dropped.
     package func deregister(_ token: EventToken) {
         guard isCurrent(token) else { return }
         let index = Int(token.slot)

@@ -28,7 +28,9 @@ package struct MovingDeadline {
         timerDue = due
     }
 
-    /// Takes the deadline away. A timer that is set may still fire; `hasPassed` then says no.
+    /// Takes the deadline away.
+    ///
+    /// A timer that is set may still fire; `hasPassed` then says no.
     package mutating func clear() {
         due = .max
     }

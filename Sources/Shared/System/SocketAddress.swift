@@ -8,7 +8,9 @@ package enum SocketAddress: Equatable, Hashable, Sendable {
     /// A path in the file system, or a name in the abstract namespace when it starts with `@`.
     case unix(path: String)
 
-    /// Longest path of a Unix socket: `sun_path` has 108 bytes with the final NUL. unix(7).
+    /// Longest path of a Unix socket: `sun_path` has 108 bytes with the final NUL.
+    ///
+    /// unix(7).
     package static let unixPathBytesMax = 107
 
     /// Parses `HOST:PORT`, `[V6]:PORT` or `unix:PATH`; nil when `text` is none of them.

@@ -14,10 +14,14 @@ package enum MessageOutcome: Equatable {
 }
 
 extension Syscalls {
-    /// Most descriptors in one message: the kernel's SCM_MAX_FD. unix(7).
+    /// Most descriptors in one message: the kernel's SCM_MAX_FD.
+    ///
+    /// unix(7).
     package static let descriptorsPerMessageMax = Int(CLINUX_FDS_MAX)
 
-    /// Sends one message with descriptors, whose copies here stay open. sendmsg(2), SCM_RIGHTS.
+    /// Sends one message with descriptors, whose copies here stay open.
+    ///
+    /// sendmsg(2), SCM_RIGHTS.
     package static func sendMessage(
         _ fd: Int32,
         _ bytes: Span<UInt8>,
@@ -35,8 +39,10 @@ extension Syscalls {
         return errno == .tryAgain ? .wouldBlock : .failed(errno)
     }
 
-    /// Receives one message, replacing what `buffer` holds, with up to `descriptorsMax`
-    /// descriptors (close-on-exec). recvmsg(2).
+    /// Receives one message, replacing what `buffer` holds, with up to `descriptorsMax` descriptors
+    /// (close-on-exec).
+    ///
+    /// recvmsg(2).
     package static func receiveMessage(
         _ fd: Int32,
         into buffer: ByteBuffer,

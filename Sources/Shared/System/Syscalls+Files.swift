@@ -8,7 +8,9 @@ package enum FileKind: Int32, Sendable {
 }
 
 extension Syscalls {
-    /// Opens a file for reading, close-on-exec. open(2).
+    /// Opens a file for reading, close-on-exec.
+    ///
+    /// open(2).
     package static func openForReading(_ path: String) throws(Errno) -> OwnedFD {
         OwnedFD(owning: try checked(unsafe clinux_open(path, 0, 0)))
     }
@@ -63,7 +65,9 @@ extension Syscalls {
         _ = try checked(unsafe clinux_unlink(path))
     }
 
-    /// Makes a directory that only this user can enter. mkdir(2).
+    /// Makes a directory that only this user can enter.
+    ///
+    /// mkdir(2).
     package static func makeDirectory(_ path: String, mode: Int32 = 0o700) throws(Errno) {
         _ = try checked(unsafe clinux_mkdir(path, mode))
     }
@@ -72,7 +76,9 @@ extension Syscalls {
         unsafe clinux_is_socket(path) == 1
     }
 
-    /// A sealed anonymous file with the given contents. memfd_create(2).
+    /// A sealed anonymous file with the given contents.
+    ///
+    /// memfd_create(2).
     package static func sealedMemory(
         _ name: String,
         _ bytes: Span<UInt8>
@@ -85,7 +91,9 @@ extension Syscalls {
         return OwnedFD(owning: try checked(result))
     }
 
-    /// Unpredictable bytes. getrandom(2).
+    /// Unpredictable bytes.
+    ///
+    /// getrandom(2).
     package static func random(_ count: Int) throws(Errno) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         // SAFETY: the callee writes `count` bytes.

@@ -7,7 +7,9 @@ package enum ProcessExit: Equatable, Sendable {
     case signaled(signal: Int32)
 }
 
-/// The signals that the supervisor and the tests use. signal(7), x86-64 and arm64 numbers.
+/// The signals that the supervisor and the tests use.
+///
+/// signal(7), x86-64 and arm64 numbers.
 package enum Signal: Int32, Sendable, CaseIterable {
     case hangup = 1, interrupt = 2, abort = 6, kill = 9, user1 = 10, user2 = 12, pipe = 13
     case terminate = 15, child = 17, `continue` = 18, stop = 19, ttyIn = 21, ttyOut = 22
@@ -25,7 +27,9 @@ package struct InheritedFD {
 }
 
 extension Syscalls {
-    /// Starts a program with exactly the listed descriptors. Returns its process id.
+    /// Starts a program with exactly the listed descriptors.
+    ///
+    /// Returns its process id.
     ///
     /// Signal mask and dispositions of the child are the defaults. posix_spawn(3).
     package static func spawn(
@@ -77,7 +81,9 @@ extension Syscalls {
         }
     }
 
-    /// A descriptor that becomes readable when the process ends. pidfd_open(2).
+    /// A descriptor that becomes readable when the process ends.
+    ///
+    /// pidfd_open(2).
     package static func pidfd(_ pid: Int32) throws(Errno) -> OwnedFD {
         OwnedFD(owning: try checked(clinux_pidfd_open(pid)))
     }
@@ -91,7 +97,9 @@ extension Syscalls {
         _ = try checked(clinux_kill(pid, signal.rawValue))
     }
 
-    /// How the child behind `pidfd` ended, nil while it runs. waitid(2) with P_PIDFD.
+    /// How the child behind `pidfd` ended, nil while it runs.
+    ///
+    /// waitid(2) with P_PIDFD.
     package static func reap(pidfd: Int32) throws(Errno) -> ProcessExit? {
         var status = clinux_exit()
         if try checked(unsafe clinux_wait_pidfd(pidfd, &status)) == 0 { return nil }
@@ -109,7 +117,9 @@ extension Syscalls {
         status.signal != 0 ? .signaled(signal: status.signal) : .exited(code: status.code)
     }
 
-    /// Blocks `signals` and returns a descriptor that reports them. signalfd(2).
+    /// Blocks `signals` and returns a descriptor that reports them.
+    ///
+    /// signalfd(2).
     package static func signalDescriptor(_ signals: [Signal]) throws(Errno) -> OwnedFD {
         let numbers = signals.map(\.rawValue)
         // SAFETY: the callee reads the array only.
@@ -129,7 +139,9 @@ extension Syscalls {
 
     package static func ignoreBrokenPipes() { clinux_ignore_sigpipe() }
 
-    /// Asks the kernel for `signal` when the thread that started this process ends. prctl(2).
+    /// Asks the kernel for `signal` when the thread that started this process ends.
+    ///
+    /// prctl(2).
     package static func dieWithParent(_ signal: Signal) throws(Errno) {
         _ = try checked(clinux_die_with_parent(signal.rawValue))
     }
@@ -143,12 +155,16 @@ extension Syscalls {
     /// Ends the process at once, without running any cleanup.
     package static func exitNow(_ code: Int32) -> Never { clinux_exit_now(code) }
 
-    /// CPUs that this process may run on. sched_getaffinity(2).
+    /// CPUs that this process may run on.
+    ///
+    /// sched_getaffinity(2).
     package static func affinityCount() throws(Errno) -> Int {
         Int(try checked(clinux_affinity_count()))
     }
 
-    /// Limit on open descriptors: soft and hard. getrlimit(2).
+    /// Limit on open descriptors: soft and hard.
+    ///
+    /// getrlimit(2).
     package static func descriptorLimit() throws(Errno) -> (soft: UInt64, hard: UInt64) {
         var soft: UInt64 = 0
         var hard: UInt64 = 0

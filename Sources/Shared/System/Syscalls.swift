@@ -21,12 +21,16 @@ package enum WriteOutcome: Equatable {
 ///
 /// Interrupted calls are retried below. Errors are values: no call leaves anything in errno.
 package enum Syscalls {
-    /// Nanoseconds of the monotonic clock. clock_gettime(2).
+    /// Nanoseconds of the monotonic clock.
+    ///
+    /// clock_gettime(2).
     package static func monotonicNanoseconds() -> UInt64 {
         clinux_monotonic_ns()
     }
 
-    /// Seconds and nanoseconds since 1970, UTC. clock_gettime(2).
+    /// Seconds and nanoseconds since 1970, UTC.
+    ///
+    /// clock_gettime(2).
     package static func wallClock() -> (seconds: Int, nanoseconds: Int) {
         var seconds: Int64 = 0
         var nanoseconds: UInt32 = 0
@@ -54,7 +58,9 @@ package enum Syscalls {
         return readOutcome(outcome)
     }
 
-    /// Reads from a file or pipe into the free space of `buffer`. read(2).
+    /// Reads from a file or pipe into the free space of `buffer`.
+    ///
+    /// read(2).
     package static func read(_ fd: Int32, into buffer: ByteBuffer, minimum: Int) -> ReadOutcome {
         var outcome = 0
         // SAFETY: as above.
@@ -79,8 +85,10 @@ package enum Syscalls {
         return errno == .tryAgain ? .wouldBlock : .failed(errno)
     }
 
-    /// Sends readable bytes of `buffer` without blocking and without SIGPIPE, and consumes what
-    /// was taken. send(2).
+    /// Sends readable bytes of `buffer` without blocking and without SIGPIPE, and consumes what was
+    /// taken.
+    ///
+    /// send(2).
     package static func send(_ fd: Int32, from buffer: ByteBuffer) -> WriteOutcome {
         // SAFETY: the kernel reads at most the readable bytes.
         let outcome = unsafe buffer.withUnsafeReadable { bytes -> Int in
@@ -91,7 +99,9 @@ package enum Syscalls {
         return writeOutcome(outcome)
     }
 
-    /// Sends `bytes` without blocking and without SIGPIPE. send(2).
+    /// Sends `bytes` without blocking and without SIGPIPE.
+    ///
+    /// send(2).
     package static func send(_ fd: Int32, _ bytes: Span<UInt8>) -> WriteOutcome {
         // SAFETY: the kernel reads at most the span.
         let outcome = unsafe bytes.withUnsafeBufferPointer { source -> Int in
@@ -122,7 +132,9 @@ package enum Syscalls {
         return writeOutcome(outcome)
     }
 
-    /// Writes `bytes` to a file or pipe. write(2).
+    /// Writes `bytes` to a file or pipe.
+    ///
+    /// write(2).
     package static func write(_ fd: Int32, _ bytes: Span<UInt8>) -> WriteOutcome {
         // SAFETY: the kernel reads at most the span.
         let outcome = unsafe bytes.withUnsafeBufferPointer { source -> Int in
@@ -139,14 +151,18 @@ package enum Syscalls {
 
     package enum ShutdownSide: Int32 { case read = 0, write = 1, both = 2 }
 
-    /// Ends one direction of a connection. shutdown(2). A peer that is already gone is fine.
+    /// Ends one direction of a connection.
+    ///
+    /// shutdown(2). A peer that is already gone is fine.
     package static func shutdown(_ fd: Int32, _ side: ShutdownSide) {
         _ = clinux_shutdown(fd, side.rawValue)
     }
 
     // MARK: Sockets
 
-    /// A non-blocking, close-on-exec stream socket. socket(2).
+    /// A non-blocking, close-on-exec stream socket.
+    ///
+    /// socket(2).
     package static func streamSocket(for address: SocketAddress) throws(Errno) -> OwnedFD {
         var raw = try address.raw()
         return OwnedFD(owning: try checked(unsafe clinux_socket_stream(&raw)))
@@ -167,7 +183,9 @@ package enum Syscalls {
         _ = try checked(unsafe clinux_connect(fd, &raw))
     }
 
-    /// Takes one connection off the queue, non-blocking and close-on-exec. accept4(2).
+    /// Takes one connection off the queue, non-blocking and close-on-exec.
+    ///
+    /// accept4(2).
     package static func accept(_ fd: Int32) throws(Errno) -> OwnedFD {
         OwnedFD(owning: try checked(clinux_accept(fd, nil)))
     }
@@ -200,7 +218,9 @@ package enum Syscalls {
     package static func setReceiveBuffer(_ fd: Int32, bytes: Int32) {
         _ = clinux_set_receive_buffer(fd, bytes)
     }
-    /// Makes the next close send a reset instead of an orderly end. socket(7) SO_LINGER.
+    /// Makes the next close send a reset instead of an orderly end.
+    ///
+    /// socket(7) SO_LINGER.
     package static func setResetOnClose(_ fd: Int32) { _ = clinux_set_linger_reset(fd) }
 
     package static func pairs(seqpacket: Bool) throws(Errno) -> DescriptorPair {
@@ -217,7 +237,9 @@ package enum Syscalls {
         return DescriptorPair(first: OwnedFD(owning: fds.0), second: OwnedFD(owning: fds.1))
     }
 
-    /// A pipe, both ends non-blocking and close-on-exec: `first` reads, `second` writes. pipe2(2).
+    /// A pipe, both ends non-blocking and close-on-exec: `first` reads, `second` writes.
+    ///
+    /// pipe2(2).
     package static func pipe() throws(Errno) -> DescriptorPair {
         var fds: (Int32, Int32) = (-1, -1)
         // SAFETY: as above.
@@ -230,7 +252,9 @@ package enum Syscalls {
         return DescriptorPair(first: OwnedFD(owning: fds.0), second: OwnedFD(owning: fds.1))
     }
 
-    /// Sends one datagram to a Unix socket. sendto(2).
+    /// Sends one datagram to a Unix socket.
+    ///
+    /// sendto(2).
     package static func sendDatagram(_ bytes: Span<UInt8>, to path: String) throws(Errno) {
         var raw = try SocketAddress.unix(path: path).raw()
         let fd = OwnedFD(owning: try checked(clinux_socket_datagram_unix()))
