@@ -7,17 +7,17 @@ import JSON
 /// Pure. What changes: the model's name when the target has another one, and
 /// `stream_options.include_usage` of a stream, without which its tokens could not be counted.
 enum RequestSplice {
-    /// Notes the changes in `splice`, which was reset.
+    /// Notes the changes in `splice`, which is empty; `model` is the upstream's name of the model,
+    /// nil if the client's name goes through.
     static func prepare(
         _ facts: RequestFacts,
-        model: Span<UInt8>,
-        keepsModel: Bool,
+        model: String?,
         tape: JSONTape,
         bytes: Span<UInt8>,
         into splice: inout JSONSplice
     ) {
-        if !keepsModel {
-            let quoted = ByteBuffer(capacity: model.count + 2)
+        if let model {
+            let quoted = ByteBuffer(capacity: model.utf8.count + 2)
             JSONWriter.appendQuoted(model, to: quoted)
             quoted.withBytes { splice.replace(tape.valueRange(of: facts.model), with: $0) }
         }
