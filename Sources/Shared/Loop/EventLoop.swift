@@ -4,17 +4,23 @@ package import System
 
 /// Receives the events of the descriptors, timers and turns it asked for.
 ///
-/// A class to inherit from instead of a protocol: one virtual call per event, no existential.
-package class EventHandler {
-    package init() {}
-
+/// A protocol, because a `package` class cannot be inherited from in another module. Handlers
+/// are kept as class-bound existentials: one call through a witness table per event.
+package protocol EventHandler: AnyObject {
     /// The descriptor behind `token` is ready.
-    package func ready(_ readiness: Readiness, token: EventToken) {}
+    func ready(_ readiness: Readiness, token: EventToken)
 
     /// A timer that was scheduled with `kind` is due.
-    package func timerFired(kind: UInt32, id: TimerID) {}
+    func timerFired(kind: UInt32, id: TimerID)
 
     /// The turn in which `EventLoop.atEndOfTurn` was called ends.
+    func turnEnded()
+}
+
+/// Handlers ignore what they never ask for.
+extension EventHandler {
+    package func ready(_ readiness: Readiness, token: EventToken) {}
+    package func timerFired(kind: UInt32, id: TimerID) {}
     package func turnEnded() {}
 }
 
@@ -80,11 +86,11 @@ package final class EventLoop {
     private struct Slot {
         var generation: UInt32
         var fd: Int32
-        var handler: EventHandler?
+        var handler: (any EventHandler)?
     }
 
     private struct TimerEntry {
-        let handler: EventHandler
+        let handler: any EventHandler
         let kind: UInt32
     }
 
@@ -92,7 +98,7 @@ package final class EventLoop {
     private var slots: [Slot] = []
     private var freeSlots: [UInt32] = []
     private var timers = TimerQueue<TimerEntry>()
-    private var turnHandlers: [EventHandler] = []
+    private var turnHandlers: [any EventHandler] = []
     private var events: [clinux_event]
     private var isStopping = false
 
@@ -120,7 +126,7 @@ package final class EventLoop {
     package func register(
         _ fd: Int32,
         _ interest: Interest,
-        _ handler: EventHandler
+        _ handler: any EventHandler
     ) throws(SystemError) -> EventToken {
         let index: UInt32
         if let reused = freeSlots.popLast() {
@@ -150,7 +156,7 @@ package final class EventLoop {
     }
 
     /// Hands the events of `token` to another handler.
-    package func setHandler(_ token: EventToken, _ handler: EventHandler) {
+    package func setHandler(_ token: EventToken, _ handler: any EventHandler) {
         guard isCurrent(token) else { return }
         slots[Int(token.slot)].handler = handler
     }
@@ -179,7 +185,7 @@ package final class EventLoop {
     // MARK: Timers
 
     /// Calls `handler.timerFired` once, at or after `deadline` (nanoseconds, this loop's clock).
-    package func schedule(at deadline: UInt64, _ handler: EventHandler, kind: UInt32) -> TimerID {
+    package func schedule(at deadline: UInt64, _ handler: any EventHandler, kind: UInt32) -> TimerID {
         timers.schedule(at: deadline, TimerEntry(handler: handler, kind: kind))
     }
 
@@ -193,7 +199,7 @@ package final class EventLoop {
     ///
     /// What is asked for while turns end happens at the end of the next one, which then does not
     /// wait: endless work cannot starve descriptors.
-    package func atEndOfTurn(_ handler: EventHandler) {
+    package func atEndOfTurn(_ handler: any EventHandler) {
         turnHandlers.append(handler)
     }
 
