@@ -54,7 +54,7 @@ let package = Package(
         shared("JSON", ["Bytes"]),
         shared("Config", ["Bytes", "JSON", "System"]),
         shared("Control", ["Bytes", "System"]),
-        shared("Metrics", ["Bytes"]),
+        shared("Metrics", ["Bytes", "JSON"]),
         shared("Log", ["Bytes", "System"]),
 
         .executableTarget(

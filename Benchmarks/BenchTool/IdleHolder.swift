@@ -47,9 +47,9 @@ final class IdleHolder: EventHandler {
         BenchToolMain.write("lost \(lost)\n", to: 1)
     }
 
-    func ready(_ readiness: Readiness, token: EventToken) { loop.stop() }
+    override func ready(_ readiness: Readiness, token: EventToken) { loop.stop() }
 
-    func timerFired(kind: UInt32, id: TimerID) { loop.stop() }
+    override func timerFired(kind: UInt32, id: TimerID) { loop.stop() }
 
     private func open() {
         opened += 1
@@ -76,7 +76,7 @@ final class IdleHolder: EventHandler {
         if held + lost >= settings.count { BenchToolMain.write("held \(held)\n", to: 1) }
     }
 
-    func turnEnded() {
+    override func turnEnded() {
         if opened < settings.count { open() }
     }
 }
@@ -108,7 +108,7 @@ private final class IdleConnection: EventHandler {
         }
     }
 
-    func ready(_ readiness: Readiness, token: EventToken) {
+    override func ready(_ readiness: Readiness, token: EventToken) {
         guard let descriptor = fd?.raw else { return }
         guard let input else {
             let request = holder.request

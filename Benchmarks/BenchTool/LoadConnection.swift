@@ -63,7 +63,7 @@ final class LoadConnection: EventHandler {
         }
     }
 
-    func ready(_ readiness: Readiness, token: EventToken) {
+    override func ready(_ readiness: Readiness, token: EventToken) {
         guard let descriptor = fd?.raw else { return }
         if state == .connecting {
             if let error = Syscalls.socketError(descriptor) {
@@ -211,7 +211,7 @@ final class LoadConnection: EventHandler {
         generator.loop.atEndOfTurn(self)
     }
 
-    func turnEnded() {
+    override func turnEnded() {
         begin()
         if state == .closed { generator.becameQuiet() }
     }

@@ -41,7 +41,7 @@ final class LoadGenerator: EventHandler {
         report()
     }
 
-    func timerFired(kind: UInt32, id: TimerID) {
+    override func timerFired(kind: UInt32, id: TimerID) {
         switch kind {
         case Timer.start: startDue()
         case Timer.end: end()

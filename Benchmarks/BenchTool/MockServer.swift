@@ -58,7 +58,7 @@ final class MockServer: EventHandler {
         try loop.run()
     }
 
-    func ready(_ readiness: Readiness, token: EventToken) {
+    override func ready(_ readiness: Readiness, token: EventToken) {
         // Bounded: connections that are up already get their turn.
         for _ in 0..<64 {
             do {
@@ -102,7 +102,7 @@ private final class MockConnection: EventHandler {
         token = try loop.register(descriptor, .read, self)
     }
 
-    func ready(_ readiness: Readiness, token: EventToken) {
+    override func ready(_ readiness: Readiness, token: EventToken) {
         if isWaitingToWrite, readiness.canWrite { flush() }
         guard readiness.canRead, fd != nil else { return }
         switch Syscalls.receive(descriptor, into: input, minimum: 8_192) {
@@ -129,7 +129,7 @@ private final class MockConnection: EventHandler {
         timer = loop.schedule(at: nextChunk, self, kind: 0)
     }
 
-    func timerFired(kind: UInt32, id: TimerID) {
+    override func timerFired(kind: UInt32, id: TimerID) {
         timer = nil
         answer()
     }

@@ -4,24 +4,20 @@ package import System
 
 /// Receives the events of the descriptors, timers and turns it asked for.
 ///
-/// A protocol, because a `package` class cannot be inherited from in another module. Handlers
-/// are kept as class-bound existentials: one call through a witness table per event.
-package protocol EventHandler: AnyObject {
+/// A class to inherit from instead of a protocol: one virtual call per event, no existential. Open,
+/// and with it what its methods name, because Swift lets no other module inherit from a `package`
+/// class.
+open class EventHandler {
+    public init() {}
+
     /// The descriptor behind `token` is ready.
-    func ready(_ readiness: Readiness, token: EventToken)
+    open func ready(_ readiness: Readiness, token: EventToken) {}
 
     /// A timer that was scheduled with `kind` is due.
-    func timerFired(kind: UInt32, id: TimerID)
+    open func timerFired(kind: UInt32, id: TimerID) {}
 
     /// The turn in which `EventLoop.atEndOfTurn` was called ends.
-    func turnEnded()
-}
-
-/// Handlers ignore what they never ask for.
-extension EventHandler {
-    package func ready(_ readiness: Readiness, token: EventToken) {}
-    package func timerFired(kind: UInt32, id: TimerID) {}
-    package func turnEnded() {}
+    open func turnEnded() {}
 }
 
 /// What a descriptor waits for.
@@ -38,9 +34,9 @@ package struct Interest: OptionSet, Sendable {
 }
 
 /// What epoll reported, with errors folded in so that some handler always runs.
-package struct Readiness: OptionSet, Sendable {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+public struct Readiness: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     package static let readable = Readiness(rawValue: 0x1)
     package static let writable = Readiness(rawValue: 0x4)
@@ -59,7 +55,7 @@ package struct Readiness: OptionSet, Sendable {
 /// Names one registration.
 ///
 /// Events of an earlier registration of the same slot are dropped.
-package struct EventToken: Equatable, Hashable, Sendable {
+public struct EventToken: Equatable, Hashable, Sendable {
     package static let none = EventToken(slot: .max, generation: 0)
 
     let slot: UInt32
@@ -86,11 +82,11 @@ package final class EventLoop {
     private struct Slot {
         var generation: UInt32
         var fd: Int32
-        var handler: (any EventHandler)?
+        var handler: EventHandler?
     }
 
     private struct TimerEntry {
-        let handler: any EventHandler
+        let handler: EventHandler
         let kind: UInt32
     }
 
@@ -98,7 +94,7 @@ package final class EventLoop {
     private var slots: [Slot] = []
     private var freeSlots: [UInt32] = []
     private var timers = TimerQueue<TimerEntry>()
-    private var turnHandlers: [any EventHandler] = []
+    private var turnHandlers: [EventHandler] = []
     private var events: [clinux_event]
     private var isStopping = false
 
@@ -126,7 +122,7 @@ package final class EventLoop {
     package func register(
         _ fd: Int32,
         _ interest: Interest,
-        _ handler: any EventHandler
+        _ handler: EventHandler
     ) throws(SystemError) -> EventToken {
         let index: UInt32
         if let reused = freeSlots.popLast() {
@@ -156,7 +152,7 @@ package final class EventLoop {
     }
 
     /// Hands the events of `token` to another handler.
-    package func setHandler(_ token: EventToken, _ handler: any EventHandler) {
+    package func setHandler(_ token: EventToken, _ handler: EventHandler) {
         guard isCurrent(token) else { return }
         slots[Int(token.slot)].handler = handler
     }
@@ -185,7 +181,7 @@ package final class EventLoop {
     // MARK: Timers
 
     /// Calls `handler.timerFired` once, at or after `deadline` (nanoseconds, this loop's clock).
-    package func schedule(at deadline: UInt64, _ handler: any EventHandler, kind: UInt32) -> TimerID {
+    package func schedule(at deadline: UInt64, _ handler: EventHandler, kind: UInt32) -> TimerID {
         timers.schedule(at: deadline, TimerEntry(handler: handler, kind: kind))
     }
 
@@ -199,7 +195,7 @@ package final class EventLoop {
     ///
     /// What is asked for while turns end happens at the end of the next one, which then does not
     /// wait: endless work cannot starve descriptors.
-    package func atEndOfTurn(_ handler: any EventHandler) {
+    package func atEndOfTurn(_ handler: EventHandler) {
         turnHandlers.append(handler)
     }
 

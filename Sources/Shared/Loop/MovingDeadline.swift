@@ -18,7 +18,7 @@ package struct MovingDeadline {
     package mutating func set(
         _ due: UInt64,
         on loop: EventLoop,
-        _ handler: any EventHandler,
+        _ handler: EventHandler,
         kind: UInt32
     ) {
         self.due = due
@@ -39,7 +39,7 @@ package struct MovingDeadline {
     /// is set again.
     package mutating func hasPassed(
         on loop: EventLoop,
-        _ handler: any EventHandler,
+        _ handler: EventHandler,
         kind: UInt32
     ) -> Bool {
         timer = nil
