@@ -70,7 +70,8 @@ let package = Package(
                 "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
                 "CCurl",
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: [.linkedLibrary("m")]
         ),
 
         .executableTarget(
@@ -105,7 +106,10 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
         ),
-        tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
+        tests(
+            "WorkerTests",
+            ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics"]
+        ),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]
 )

@@ -219,7 +219,8 @@ final class DemoCall: EventHandler {
 
     private func deliverHead(status: Int, type: String, extra: String = "") {
         let head = ByteBuffer(
-            "HTTP/1.1 \(status) Demo\r\nContent-Type: \(type)\r\n\(extra)\r\n")
+            "HTTP/1.1 \(status) Demo\r\nContent-Type: \(type)\r\n\(extra)\r\n"
+        )
         var decoder = ResponseDecoder()
         decoder.begin(requestMethod: .post)
         head.withBytes { bytes in

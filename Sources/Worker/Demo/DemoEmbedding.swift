@@ -30,7 +30,9 @@ enum DemoEmbedding {
     static func appendBase64(_ values: [Float], to out: ByteBuffer) {
         let raw = ByteBuffer(capacity: values.count * 4)
         for value in values { raw.append(littleEndian: value.bitPattern) }
-        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        let alphabet = Array(
+            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8
+        )
         var index = 0
         while index < raw.count {
             let present = min(3, raw.count - index)

@@ -2,7 +2,9 @@
 import Bytes
 import JSON
 
-/// What the demo model says, piece by piece, as an OpenAI-compatible server would send it. Pure.
+/// What the demo model says, piece by piece, as an OpenAI-compatible server would send it.
+///
+/// Pure.
 struct DemoReply {
     /// Tokens of `demo/long`.
     private static let longTokens = 1_000
@@ -224,7 +226,11 @@ struct DemoReply {
                 writer.name("content")
                 writer.null()
                 appendToolCall(
-                    name: call.name, arguments: call.arguments, isDelta: false, &writer)
+                    name: call.name,
+                    arguments: call.arguments,
+                    isDelta: false,
+                    &writer
+                )
             } else {
                 writer.member("content", text)
             }

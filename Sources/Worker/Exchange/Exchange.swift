@@ -188,13 +188,17 @@ final class Exchange: UpstreamSink {
                     "upstream_event_too_large",
                     "The upstream '\(upstream.name)' sent an event beyond "
                         + "\(StreamRelay.eventBytesMax) bytes."
-                ))
+                )
+            )
             return
         }
         if phase == .held {
             let verdict = data.withBytes {
                 UpstreamAnswer.streamError(
-                    $0, upstream: upstream.name, scanner: &worker.scan.scanner)
+                    $0,
+                    upstream: upstream.name,
+                    scanner: &worker.scan.scanner
+                )
             }
             end()
             answer(status: verdict.status, body: data, code: "upstream_error")
@@ -278,7 +282,8 @@ final class Exchange: UpstreamSink {
                 .upstream,
                 "upstream_cut",
                 "The upstream '\(upstream.name)' \(what)."
-            ))
+            )
+        )
     }
 
     private func judge(status: Int) {
@@ -348,7 +353,10 @@ final class Exchange: UpstreamSink {
     fileprivate func contentDeadlinePassed(_ id: TimerID) {
         guard let contentWatch,
             contentDeadline.hasPassed(
-                on: worker.loop, contentWatch, kind: Self.firstContentKind),
+                on: worker.loop,
+                contentWatch,
+                kind: Self.firstContentKind
+            ),
             phase == .waiting || phase == .held
         else { return }
         attempt?.cancel()
@@ -361,7 +369,8 @@ final class Exchange: UpstreamSink {
                 "upstream_timeout",
                 "The upstream '\(upstream.name)' sent no content in time "
                     + "(timeouts.first_content)."
-            ))
+            )
+        )
     }
 }
 

@@ -2,7 +2,9 @@
 import Bytes
 import HTTP
 
-/// Chooses the fields of an upstream's answer that a client gets. Pure.
+/// Chooses the fields of an upstream's answer that a client gets.
+///
+/// Pure.
 enum ResponseFields {
     /// Bytes of fields passed on; what a provider sends is far below.
     private static let bytesMax = 8 << 10

@@ -2,12 +2,13 @@
 import Bytes
 import HTTP
 import Metrics
+import System
 
 /// One configured upstream as the exchange sees it.
 final class Upstream {
     enum Kind {
-        /// An OpenAI-compatible server behind the lane.
-        case openai(UpstreamHeads)
+        /// An OpenAI-compatible server behind the lane, where it has the given index.
+        case openai(UpstreamHeads, lane: Int)
         /// The model inside of this worker.
         case demo
     }
@@ -32,7 +33,7 @@ final class Upstream {
         _ worker: Worker
     ) -> Attempt {
         switch kind {
-        case .openai: .lane(worker.lane.begin(upstream: position, request, sink))
+        case .openai(_, let index): .lane(worker.lane.begin(upstream: index, request, sink))
         case .demo: .demo(DemoCall(request, sink, worker.loop))
         }
     }
@@ -48,7 +49,7 @@ extension Upstream {
         to out: ByteBuffer
     ) {
         switch kind {
-        case .openai(let heads):
+        case .openai(let heads, _):
             heads.append(endpoint, bodyBytes: bodyBytes, ledger: ledger, client: head, to: out)
         case .demo:
             // The demo model only asks which of its three talents is wanted.

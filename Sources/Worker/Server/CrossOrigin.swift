@@ -40,7 +40,9 @@ struct CrossOrigin {
             writer.field("access-control-allow-origin", text)
             writer.field("vary", "origin")
             writer.field(
-                "access-control-expose-headers", "x-request-id, x-correlation-id, retry-after")
+                "access-control-expose-headers",
+                "x-request-id, x-correlation-id, retry-after"
+            )
         }
     }
 

@@ -51,7 +51,9 @@ final class Gateway {
             if endpoint.needsKey { try authenticate(head, bytes, &ledger) }
             if head.method == .post { try checkBody(head, bytes) }
             return .accepted(
-                checksJSON: head.method == .post, expectsContinue: head.expectContinue)
+                checksJSON: head.method == .post,
+                expectsContinue: head.expectContinue
+            )
         } catch {
             return .refused(error, hasBody: hasBody)
         }
@@ -186,7 +188,8 @@ final class Gateway {
                 head: head,
                 body: pieces,
                 timeouts: worker.timeouts.upstream
-            ))
+            )
+        )
     }
 
     private static let emptyBody = APIError(
@@ -211,7 +214,9 @@ final class Gateway {
                 case .original(let part):
                     let start = range.lowerBound
                     return BodyPiece(
-                        body, (start + part.lowerBound)..<(start + part.upperBound))
+                        body,
+                        (start + part.lowerBound)..<(start + part.upperBound)
+                    )
                 case .replacement(let part):
                     return BodyPiece(splice.replacements, part)
                 }
@@ -248,22 +253,25 @@ final class Gateway {
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) throws(APIError) -> Plan {
-        if let key = connection.ledger.key, !worker.config.keys[key].allows(model: name) {
+        if let key = connection.ledger.key, !worker.config.keys.keys[key].allows(model: name) {
             throw .modelNotAllowed(Self.shown(name))
         }
-        guard let target = worker.config.models.target(for: name) else {
+        guard let target = worker.config.models.target(forModel: name) else {
             throw .modelNotFound(Self.shown(name))
         }
         let upstream = worker.upstreams[target.upstream]
         connection.ledger.upstream = target.upstream
         var splice = JSONSplice()
-        RequestSplice.prepare(
-            facts,
-            model: target.model,
-            tape: tape,
-            bytes: bytes,
-            into: &splice
-        )
+        switch target.name {
+        case .unchanged:
+            break
+        case .withoutPrefix(let count):
+            let rest = name.extracting(count..<name.count)
+            RequestSplice.setModel(rest, facts, tape, into: &splice)
+        case .replaced(let text):
+            RequestSplice.setModel(text.utf8.span, facts, tape, into: &splice)
+        }
+        RequestSplice.askForUsage(facts, tape, bytes, into: &splice)
         return Plan(upstream: upstream, facts: facts, splice: splice)
     }
 }
