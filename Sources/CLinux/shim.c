@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +137,11 @@ int clinux_mkdir(const char *path, int mode) {
 
 int clinux_isatty(int fd) {
     return isatty(fd) ? 1 : 0;
+}
+
+int clinux_is_writable(int fd) {
+    struct pollfd entry = {.fd = fd, .events = POLLOUT};
+    return poll(&entry, 1, 0) > 0 ? 1 : 0;
 }
 
 int clinux_is_socket(const char *path) {

@@ -63,6 +63,8 @@ int clinux_file_size(int fd, int64_t *size);
 int clinux_unlink(const char *path);
 int clinux_mkdir(const char *path, int mode);
 int clinux_isatty(int fd);
+/// 1 if a write of up to PIPE_BUF bytes would not block or would fail, else 0. poll(2).
+int clinux_is_writable(int fd);
 /// 1 when `path` names a socket, 0 when it does not exist or is something else.
 int clinux_is_socket(const char *path);
 

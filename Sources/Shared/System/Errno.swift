@@ -21,6 +21,7 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     package static let invalid = Errno(code: 22)
     package static let fileTableFull = Errno(code: 23)
     package static let tooManyOpenFiles = Errno(code: 24)
+    package static let noSpace = Errno(code: 28)
     package static let brokenPipe = Errno(code: 32)
     package static let nameTooLong = Errno(code: 36)
     package static let tooManyReferences = Errno(code: 109)

@@ -36,6 +36,13 @@ extension Syscalls {
         clinux_isatty(fd) == 1
     }
 
+    /// Whether writing up to 4096 bytes to a pipe or terminal returns at once.
+    ///
+    /// True also for one whose write fails. System call: poll(2) with POLLOUT and no timeout.
+    package static func isWritable(_ fd: Int32) -> Bool {
+        clinux_is_writable(fd) == 1
+    }
+
     /// The whole contents of a small file.
     ///
     /// - Throws: what open(2) or read(2) said; `invalid` when it is larger than `limit` bytes.
