@@ -54,7 +54,7 @@ let package = Package(
         shared("JSON", ["Bytes"]),
         shared("Config", ["Bytes", "JSON", "System"]),
         shared("Control", ["Bytes", "System"]),
-        shared("Metrics", ["Bytes"]),
+        shared("Metrics", ["Bytes", "JSON"]),
         shared("Log", ["Bytes", "System"]),
 
         .executableTarget(
@@ -70,7 +70,8 @@ let package = Package(
                 "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
                 "CCurl",
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: [.linkedLibrary("m")]
         ),
 
         .executableTarget(

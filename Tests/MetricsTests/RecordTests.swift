@@ -58,16 +58,14 @@ func record(
     sequence: UInt32 = 0,
     generation: UInt32 = 1
 ) -> [UInt8] {
-    let header = RecordHeader(
-        kind: kind,
-        length: RecordHeader.size + body.count,
+    let out = ByteBuffer()
+    RecordHeader.appendRecord(
+        kind,
         generation: generation,
         sequence: sequence,
-        bodyCheck: RecordHeader.check(of: body.span)
+        body.span,
+        to: out
     )
-    let out = ByteBuffer()
-    header.write(to: out)
-    out.append(body)
     return out.array
 }
 

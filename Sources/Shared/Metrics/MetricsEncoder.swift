@@ -194,15 +194,15 @@ package struct MetricsEncoder {
     /// Closes the record under way.
     private mutating func finish(_ kind: RecordHeader.Kind, _ records: inout Records) -> Bool {
         guard !body.isEmpty else { return true }
-        let header = RecordHeader(
-            kind: kind,
-            length: RecordHeader.size + body.count,
-            generation: generation,
-            sequence: sequence,
-            bodyCheck: body.withBytes { RecordHeader.check(of: $0) }
-        )
-        header.write(to: records.out)
-        records.out.append(body)
+        body.withBytes { bytes in
+            RecordHeader.appendRecord(
+                kind,
+                generation: generation,
+                sequence: sequence,
+                bytes,
+                to: records.out
+            )
+        }
         body.clear()
         sequence &+= 1
         records.remaining -= 1
