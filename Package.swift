@@ -70,7 +70,8 @@ let package = Package(
                 "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
                 "CCurl",
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: [.linkedLibrary("m")]
         ),
 
         .executableTarget(

@@ -159,6 +159,9 @@ package final class LogSink {
     /// Whether lines wait: then call `flush` again soon, also if nothing else happens.
     package var hasPending: Bool { !queue.pending.isEmpty }
 
+    /// Bytes of the lines that wait.
+    package var pendingBytes: Int { queue.pending.count }
+
     /// Writes what waits, as far as it can be written without blocking.
     package func flush() {
         isBlocked = false

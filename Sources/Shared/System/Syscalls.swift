@@ -40,19 +40,21 @@ package enum Syscalls {
 
     // MARK: Streams
 
-    /// Receives into the free space behind the readable bytes, at least `minimum` of it.
+    /// Receives into the free space behind the readable bytes: room for at least `minimum` bytes is
+    /// made, at most `limit` are taken.
     ///
     /// System call: recv(2).
     package static func receive(
         _ fd: Int32,
         into buffer: ByteBuffer,
-        minimum: Int
+        minimum: Int,
+        limit: Int = .max
     ) -> ReadOutcome {
         var outcome = 0
         // SAFETY: the kernel writes at most the space given; a failure writes nothing.
         _ = unsafe buffer.withUnsafeSpace(minimum: minimum) { space in
             guard let base = space.baseAddress else { return 0 }
-            outcome = unsafe clinux_recv(fd, base, space.count)
+            outcome = unsafe clinux_recv(fd, base, min(space.count, limit))
             return max(outcome, 0)
         }
         return readOutcome(outcome)

@@ -2,7 +2,9 @@
 import Bytes
 import HTTP
 
-/// Writes answers into a connection's output buffer. Pure.
+/// Writes answers into a connection's output buffer.
+///
+/// Pure.
 struct AnswerWriter {
     /// What is queued for the client; nil while nothing is.
     private(set) var output: ByteBuffer?

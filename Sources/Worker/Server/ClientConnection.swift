@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Control
 import HTTP
 import JSON
 import Log
 import Loop
+import Metrics
 import System
 
 /// One client's connection: reads requests, hands them to the gateway, writes answers.
@@ -53,6 +55,8 @@ final class ClientConnection: EventHandler {
     private var closesAfterAnswer = false
     private var lingersAfterAnswer = false
     private var isProcessing = false
+    /// Whether the answer is a stream.
+    private(set) var isStreaming = false
     private var hasStarted = false
     private var lingerBytes = 0
 
@@ -223,7 +227,10 @@ final class ClientConnection: EventHandler {
             refuse(error)
         case .accepted(let checksJSON, let expectsContinue):
             try intake.takeBody(
-                limit: worker.bodyBytesMax, checksJSON: checksJSON, pool: worker.buffers)
+                limit: worker.bodyBytesMax,
+                checksJSON: checksJSON,
+                pool: worker.buffers
+            )
             setDeadline(worker.timeouts.clientBody)
             if expectsContinue { sendContinue() }
         }
@@ -278,6 +285,7 @@ final class ClientConnection: EventHandler {
             answer.beginChunks()
         }
         endHead(writer)
+        isStreaming = true
         worker.streamBegan()
     }
 
@@ -294,12 +302,15 @@ final class ClientConnection: EventHandler {
         answer.stream(bytes, worker.buffers)
     }
 
-    /// Ends a stream; one that was cut ends without the end that a complete one has, if `isClean`
-    /// is false.
-    func endStream(isClean: Bool) {
-        if isClean { answer.endStream(worker.buffers) } else { closesAfterAnswer = true }
-        worker.streamEnded()
+    /// Ends a stream.
+    func endStream() {
+        answer.endStream(worker.buffers)
         finishAnswer()
+    }
+
+    /// Adds whole field lines to the head that is being written.
+    func append(_ fieldLines: ByteBuffer) {
+        answer.buffer(worker.buffers).append(fieldLines)
     }
 
     /// Answers with an error in the client's dialect.
@@ -367,6 +378,7 @@ final class ClientConnection: EventHandler {
         worker.requestEnded(self)
         exchange = nil
         isAnswerComplete = false
+        isStreaming = false
         let mustLinger = lingersAfterAnswer || (closesAfterAnswer && intake.isInBody)
         intake.finishRequest(worker.buffers)
         if mustLinger {
@@ -388,7 +400,6 @@ final class ClientConnection: EventHandler {
         exchange = nil
         ledger.ending = ending
         if ledger.status == 0 { ledger.status = 499 }
-        if answer.isChunked || !isAnswerComplete { worker.streamAborted(ledger) }
         worker.requestEnded(self)
         close()
     }
@@ -444,11 +455,11 @@ final class ClientConnection: EventHandler {
     }
 
     /// The client's address, for the log.
-    func peerText() -> String {
+    private(set) lazy var peerText: String = {
         do throws(Errno) {
             return try Syscalls.peerAddress(fd.raw).host
         } catch {
             return "unknown"
         }
-    }
+    }()
 }

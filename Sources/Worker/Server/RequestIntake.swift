@@ -35,7 +35,9 @@ final class BodyScan {
     }
 }
 
-/// Collects one request at a time from the bytes of a connection. Pure: it owns buffers only.
+/// Collects one request at a time from the bytes of a connection.
+///
+/// Pure: it owns buffers only.
 ///
 /// The head stays where it was read until `finishRequest`, because ranges into it are used until
 /// the answer is out. A small body lies behind it in the same buffer; a large or chunked one has a

@@ -23,6 +23,8 @@ struct RequestLedger {
     var idempotencyKey: Range<Int>?
     var openaiBeta: Range<Int>?
     var origin: Range<Int>?
+    /// Access-Control-Request-Headers of a preflight.
+    var preflightHeaders: Range<Int>?
     /// Index of the client's key in the configuration.
     var key: Int?
 
