@@ -37,7 +37,9 @@ let package = Package(
     targets: [
         .target(
             name: "CLinux",
-            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))]
+            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))],
+            // Rounding of floating-point numbers ends up in libm.
+            linkerSettings: [.linkedLibrary("m")]
         ),
         .systemLibrary(
             name: "CLibcurl",
@@ -54,7 +56,7 @@ let package = Package(
         shared("JSON", ["Bytes"]),
         shared("Config", ["Bytes", "JSON", "System"]),
         shared("Control", ["Bytes", "System"]),
-        shared("Metrics", ["Bytes"]),
+        shared("Metrics", ["Bytes", "JSON"]),
         shared("Log", ["Bytes", "System"]),
 
         .executableTarget(
@@ -70,7 +72,8 @@ let package = Package(
                 "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
                 "CCurl",
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: [.linkedLibrary("m")]
         ),
 
         .executableTarget(
@@ -105,7 +108,10 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
         ),
-        tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
+        tests(
+            "WorkerTests",
+            ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics"]
+        ),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]
 )

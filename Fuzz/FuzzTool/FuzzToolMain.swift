@@ -10,7 +10,8 @@ struct FuzzToolMain {
     /// Every driver by name; a new one needs a line here and a file of its own.
     private static var drivers: [(name: String, run: (inout FuzzRun) -> Void)] {
         [
-            ("json", JSONFuzz.run)
+            ("json", JSONFuzz.run),
+            ("metrics", MetricsFuzz.run),
         ]
     }
 

@@ -4,18 +4,20 @@ package import System
 
 /// Receives the events of the descriptors, timers and turns it asked for.
 ///
-/// A class to inherit from instead of a protocol: one virtual call per event, no existential.
-package class EventHandler {
-    package init() {}
+/// A class to inherit from instead of a protocol: one virtual call per event, no existential. Open,
+/// and with it what its methods name, because Swift lets no other module inherit from a `package`
+/// class.
+open class EventHandler {
+    public init() {}
 
     /// The descriptor behind `token` is ready.
-    package func ready(_ readiness: Readiness, token: EventToken) {}
+    open func ready(_ readiness: Readiness, token: EventToken) {}
 
     /// A timer that was scheduled with `kind` is due.
-    package func timerFired(kind: UInt32, id: TimerID) {}
+    open func timerFired(kind: UInt32, id: TimerID) {}
 
     /// The turn in which `EventLoop.atEndOfTurn` was called ends.
-    package func turnEnded() {}
+    open func turnEnded() {}
 }
 
 /// What a descriptor waits for.
@@ -32,9 +34,9 @@ package struct Interest: OptionSet, Sendable {
 }
 
 /// What epoll reported, with errors folded in so that some handler always runs.
-package struct Readiness: OptionSet, Sendable {
-    package let rawValue: UInt32
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
+public struct Readiness: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
 
     package static let readable = Readiness(rawValue: 0x1)
     package static let writable = Readiness(rawValue: 0x4)
@@ -53,7 +55,7 @@ package struct Readiness: OptionSet, Sendable {
 /// Names one registration.
 ///
 /// Events of an earlier registration of the same slot are dropped.
-package struct EventToken: Equatable, Hashable, Sendable {
+public struct EventToken: Equatable, Hashable, Sendable {
     package static let none = EventToken(slot: .max, generation: 0)
 
     let slot: UInt32
@@ -93,6 +95,7 @@ package final class EventLoop {
     private var freeSlots: [UInt32] = []
     private var timers = TimerQueue<TimerEntry>()
     private var turnHandlers: [EventHandler] = []
+    private var endingHandlers: [EventHandler] = []
     private var events: [clinux_event]
     private var isStopping = false
 
@@ -227,9 +230,10 @@ package final class EventLoop {
             due.payload.handler.timerFired(kind: due.payload.kind, id: due.id)
         }
         guard !turnHandlers.isEmpty else { return }
-        let handlers = turnHandlers
-        turnHandlers.removeAll(keepingCapacity: true)
-        for handler in handlers { handler.turnEnded() }
+        // Two arrays change places, so that no turn allocates.
+        swap(&turnHandlers, &endingHandlers)
+        for handler in endingHandlers { handler.turnEnded() }
+        endingHandlers.removeAll(keepingCapacity: true)
     }
 
     private func wait(_ waitMax: Int32) throws(SystemError) -> Int {

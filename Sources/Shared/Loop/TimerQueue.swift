@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Names one scheduled timer; a name is never reused for another one.
-package struct TimerID: Equatable, Hashable, Sendable {
+public struct TimerID: Equatable, Hashable, Sendable {
     let slot: UInt32
     let generation: UInt32
 }

@@ -70,14 +70,13 @@ package struct Histogram: Equatable {
     /// Nil without values.
     package func quantile(_ quantile: Double) -> UInt64? {
         guard count > 0 else { return nil }
-        let share = min(max(quantile, 0), 1) * Double(count)
-        let rank = max(share.rounded(.up), 1)
-        var seen = 0.0
+        let share = max(min(max(quantile, 0), 1) * Double(count), 1)
+        var seen: UInt64 = 0
         var last = 0
         for (index, values) in buckets.enumerated() where values > 0 {
-            seen += Double(values)
+            seen = seen.addingSaturated(values)
             last = index
-            if seen >= rank { break }
+            if Double(seen) >= share { break }
         }
         return Self.estimate(bucket: last)
     }
@@ -106,7 +105,7 @@ package struct Histogram: Equatable {
         guard bucket > 0 else { return lowerBound(bucket: 1) / 2 }
         let low = Double(lowerBound(bucket: bucket))
         let high = Double(lowerBound(bucket: bucket + 1))
-        return UInt64((2 * low * high / (low + high)).rounded())
+        return UInt64(2 * low * high / (low + high))
     }
 }
 

@@ -28,6 +28,8 @@ package struct MetricsEncoder {
     ///
     /// It stays where a flush ran out of records, so that no series starves.
     private var cursor = 0
+    /// The histogram of that upstream to begin with; its cells come before the first one.
+    private var histogramCursor = 0
     private let body = ByteBuffer(capacity: RecordHeader.recordBytesMax)
     private let item = ByteBuffer()
 
@@ -57,7 +59,8 @@ package struct MetricsEncoder {
         var records = Records(out: out, remaining: recordsMax)
         guard encodeNames(metrics.totals, &records) else { return false }
         let parts = metrics.totals.upstreams.count + 1
-        for _ in 0..<parts {
+        // One part more than there are: the first one may be visited from its middle.
+        for _ in 0...parts {
             if cursor >= parts { cursor = 0 }
             let isComplete =
                 cursor == 0
@@ -132,19 +135,23 @@ package struct MetricsEncoder {
         upstreamsSent[raw] = nil
         defer { upstreamsSent[raw] = sent }
         let base = UInt64(Cells.fixedCount + raw * Cells.upstreamCount)
-        for cell in block.cells.indices where block.cells[cell] != sent.cells[cell] {
-            item.clear()
-            Varint.append((base + UInt64(cell)) << 1, to: item)
-            Varint.append(block.cells[cell], to: item)
-            guard put(.values, &records) else { return false }
-            sent.cells[cell] = block.cells[cell]
+        if histogramCursor == 0 {
+            for cell in block.cells.indices where block.cells[cell] != sent.cells[cell] {
+                item.clear()
+                Varint.append((base + UInt64(cell)) << 1, to: item)
+                Varint.append(block.cells[cell], to: item)
+                guard put(.values, &records) else { return false }
+                sent.cells[cell] = block.cells[cell]
+            }
         }
-        for index in block.histograms.indices
+        for index in histogramCursor..<block.histograms.count
         where block.histograms[index].count != sent.counts[index] {
+            histogramCursor = index
             encode(block.histograms[index], as: raw * Cells.histogramCount + index)
             guard put(.values, &records) else { return false }
             sent.counts[index] = block.histograms[index].count
         }
+        histogramCursor = 0
         return true
     }
 
@@ -187,15 +194,15 @@ package struct MetricsEncoder {
     /// Closes the record under way.
     private mutating func finish(_ kind: RecordHeader.Kind, _ records: inout Records) -> Bool {
         guard !body.isEmpty else { return true }
-        let header = RecordHeader(
-            kind: kind,
-            length: RecordHeader.size + body.count,
-            generation: generation,
-            sequence: sequence,
-            bodyCheck: body.withBytes { RecordHeader.check(of: $0) }
-        )
-        header.write(to: records.out)
-        records.out.append(body)
+        body.withBytes { bytes in
+            RecordHeader.appendRecord(
+                kind,
+                generation: generation,
+                sequence: sequence,
+                bytes,
+                to: records.out
+            )
+        }
         body.clear()
         sequence &+= 1
         records.remaining -= 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Bytes
+package import Bytes
 
 /// The first bytes of a record on a metrics pipe.
 ///
@@ -60,7 +60,29 @@ package struct RecordHeader: Equatable {
         return header
     }
 
-    func write(to out: ByteBuffer) {
+    /// Appends a whole record: the header for `body`, and `body`.
+    ///
+    /// `body` must fit `recordBytesMax` with its header.
+    package static func appendRecord(
+        _ kind: Kind,
+        generation: UInt32,
+        sequence: UInt32,
+        _ body: Span<UInt8>,
+        to out: ByteBuffer
+    ) {
+        precondition(size + body.count <= recordBytesMax, "a record has a place in one write")
+        let header = RecordHeader(
+            kind: kind,
+            length: size + body.count,
+            generation: generation,
+            sequence: sequence,
+            bodyCheck: check(of: body)
+        )
+        header.write(to: out)
+        out.append(body)
+    }
+
+    private func write(to out: ByteBuffer) {
         Self.append(UInt32(Self.magic), size: 2, to: out)
         out.append(Self.version)
         out.append(kind.rawValue)

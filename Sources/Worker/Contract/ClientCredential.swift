@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import HTTP
 
-/// Finds the client key in the fields of a request. Pure.
+/// Finds the client key in the fields of a request.
+///
+/// Pure.
 enum ClientCredential {
     /// Where the key stands in the head; nil when none was sent.
     ///
@@ -17,7 +19,9 @@ enum ClientCredential {
         return nil
     }
 
-    /// The token of `Bearer TOKEN`; the scheme's case does not matter. RFC 9110 section 11.1.
+    /// The token of `Bearer TOKEN`; the scheme's case does not matter.
+    ///
+    /// RFC 9110 section 11.1.
     private static func bearer(_ value: Range<Int>, in bytes: Span<UInt8>) -> Range<Int>? {
         let scheme = value.lowerBound..<min(value.lowerBound + 6, value.upperBound)
         guard value.count > 7, bytes.equalsIgnoringCase(scheme, "bearer"),

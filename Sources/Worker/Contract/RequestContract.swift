@@ -11,8 +11,6 @@ struct RequestFacts: Equatable {
     let wantsUsage: Bool
     /// The `stream_options` member if it is an object.
     let streamOptions: JSONNode?
-    /// Whether the tape has `stream_options` as null.
-    let hasNullStreamOptions: Bool
 }
 
 /// Checks the body of a model request against what every OpenAI-compatible server needs.
@@ -82,7 +80,10 @@ enum RequestContract {
     ) throws(APIError) {
         guard let messages = tape.member("messages", of: root, in: bytes) else {
             throw invalid(
-                "The member 'messages' is missing.", "messages", "missing_required_parameter")
+                "The member 'messages' is missing.",
+                "messages",
+                "missing_required_parameter"
+            )
         }
         guard tape.kind(of: messages) == .array else {
             throw invalid("'messages' must be an array.", "messages", "invalid_type")
@@ -123,12 +124,14 @@ enum RequestContract {
         }
         var wantsUsage = false
         var options = tape.member("stream_options", of: root, in: bytes)
-        let hasNull = options.map { tape.isNull($0) } ?? false
-        if hasNull { options = nil }
+        if let node = options, tape.isNull(node) { options = nil }
         if let options {
             guard tape.kind(of: options) == .object else {
                 throw invalid(
-                    "'stream_options' must be an object.", "stream_options", "invalid_type")
+                    "'stream_options' must be an object.",
+                    "stream_options",
+                    "invalid_type"
+                )
             }
             if let wish = tape.member("include_usage", of: options, in: bytes),
                 !tape.isNull(wish)
@@ -144,8 +147,7 @@ enum RequestContract {
             model: model,
             isStream: isStream,
             wantsUsage: wantsUsage,
-            streamOptions: options,
-            hasNullStreamOptions: hasNull
+            streamOptions: options
         )
     }
 

@@ -56,7 +56,9 @@ enum Endpoint: Equatable {
     }
 }
 
-/// Finds the endpoint of a path. Pure; `/v1` may be left out, and one slash at the end is ignored.
+/// Finds the endpoint of a path.
+///
+/// Pure; `/v1` may be left out, and one slash at the end is ignored.
 enum RequestPath {
     static func endpoint(_ path: Span<UInt8>) -> Endpoint? {
         var start = 0

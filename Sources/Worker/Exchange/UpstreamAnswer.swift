@@ -3,7 +3,9 @@ import Bytes
 import JSON
 import Metrics
 
-/// What a whole answer of an upstream means for the client. Pure.
+/// What a whole answer of an upstream means for the client.
+///
+/// Pure.
 enum UpstreamAnswer {
     enum Verdict {
         /// The bytes go to the client as they are.
@@ -38,7 +40,8 @@ enum UpstreamAnswer {
                         .upstream,
                         "upstream_error",
                         "The upstream '\(upstream)' reported an error: \(text)"
-                    ))
+                    )
+                )
             }
             let usage = tape.member("usage", of: tape.root, in: body)
             return .pass(usage.flatMap { Usage.read($0, tape, body) })
