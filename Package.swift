@@ -37,7 +37,9 @@ let package = Package(
     targets: [
         .target(
             name: "CLinux",
-            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))]
+            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))],
+            // Rounding of floating-point numbers ends up in libm.
+            linkerSettings: [.linkedLibrary("m")]
         ),
         .systemLibrary(
             name: "CLibcurl",
@@ -106,7 +108,10 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
         ),
-        tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
+        tests(
+            "WorkerTests",
+            ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics"]
+        ),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]
 )
