@@ -37,7 +37,9 @@ let package = Package(
     targets: [
         .target(
             name: "CLinux",
-            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))]
+            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))],
+            // Rounding of floating-point numbers ends up in libm.
+            linkerSettings: [.linkedLibrary("m")]
         ),
         .systemLibrary(
             name: "CLibcurl",

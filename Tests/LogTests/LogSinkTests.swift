@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Glibc
 import System
 import Testing
 
@@ -11,6 +12,19 @@ import Testing
         let buffer = ByteBuffer()
         while case .bytes = Syscalls.read(fd, into: buffer, minimum: 65_536) {}
         return buffer.array
+    }
+
+    /// A pipe whose write end blocks, as an inherited one does.
+    private func blockingPipe() throws -> DescriptorPair {
+        var ends: [Int32] = [-1, -1]
+        // SAFETY: the array has the two places that pipe(2) fills.
+        let result = unsafe ends.withUnsafeMutableBufferPointer { unsafe pipe($0.baseAddress) }
+        try #require(result == 0)
+        try #require(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0)
+        return DescriptorPair(
+            first: OwnedFD(owning: ends[0]),
+            second: OwnedFD(owning: ends[1])
+        )
     }
 
     private func isWholeLines(_ bytes: [UInt8]) -> Bool {
@@ -49,10 +63,18 @@ import Testing
         #expect(sink.linesDropped == 0)
     }
 
-    @Test("A full pipe never blocks; whole lines are dropped, counted and reported")
-    func fullPipe() throws {
-        let pipe = try Syscalls.pipe()
-        let sink = LogSink(descriptor: pipe.second.raw, level: .info)
+    @Test(
+        "A full pipe never blocks; whole lines are dropped, counted and reported",
+        .timeLimit(.minutes(1)),
+        arguments: [true, false]
+    )
+    func fullPipe(canReopen: Bool) throws {
+        let pipe = try blockingPipe()
+        let sink = LogSink(descriptor: pipe.second.raw, level: .info, format: .json, slot: nil) {
+            descriptor throws(Errno) in
+            guard canReopen else { throw .accessDenied }
+            return try Syscalls.reopenNonBlocking(descriptor)
+        }
         let written = 5000
         for index in 0..<written {
             sink.log(.info, "a line of about one hundred bytes") { $0.field("index", index) }

@@ -22,7 +22,7 @@ import Testing
         var node = tape.root
         for step in path.split(separator: ".") {
             var found: JSONNode?
-            if let index = Int(step) {
+            if let index = Int(step), tape.kind(of: node) == .array {
                 var position = 0
                 for element in tape.elements(of: node) {
                     if position == index { found = element }
@@ -51,7 +51,7 @@ import Testing
             ("requests.total", "2"), ("requests.client_aborts", "1"),
             ("requests.by_route.0.route", #""chat_completions""#),
             ("requests.by_route.0.2xx", "1"), ("requests.by_route.1.4xx", "1"),
-            ("latency.total.count", "3"), ("latency.upstream.mean_ms", "11"),
+            ("latency.total.count", "3"), ("latency.upstream_time.mean_ms", "11.0"),
             ("latency.by_route_and_upstream.0.upstream", #""none""#),
             ("latency.by_route_and_upstream.0.first_byte.p99_ms", "null"),
             ("latency.by_route_and_upstream.1.upstream", #""other""#),
@@ -79,7 +79,7 @@ import Testing
 
     @Test("Quantiles are milliseconds and at most 6 % off")
     func quantiles() throws {
-        for (path, exact) in [("total", 12.0), ("first_byte", 3.0), ("upstream", 11.0)] {
+        for (path, exact) in [("total", 12.0), ("first_byte", 3.0), ("upstream_time", 11.0)] {
             for quantile in ["p50_ms", "p90_ms", "p99_ms"] {
                 let place = "latency.by_route_and_upstream.2.\(path).\(quantile)"
                 let text = try #require(try value(at: place, document()))
@@ -87,6 +87,15 @@ import Testing
                 #expect(abs(found - exact) / exact <= 0.06, "\(place): \(found)")
             }
         }
+    }
+
+    @Test("No object has two members of one name")
+    func namesAreUnique() throws {
+        let bytes = Array(document().utf8)
+        var scanner = JSONScanner()
+        _ = try scanner.scan(bytes.span, isFinal: true)
+        let duplicate = scanner.tape.duplicateName(bytes: bytes.span)
+        #expect(duplicate == nil)
     }
 
     @Test("Processes are listed only on demand")

@@ -18,6 +18,8 @@ package final class LogSink {
         /// `reopened`: our own open file description, non-blocking.
         case reopened
         /// It could not be reopened: poll(2) says whether a short write would block.
+        ///
+        /// Another process that writes between the two can still make this one wait.
         case polled
         case gone
     }
@@ -43,11 +45,24 @@ package final class LogSink {
     /// A sink for an inherited descriptor, usually 2, which stays open and unchanged.
     ///
     /// Without a `format`, a terminal gets the readable one with colours, anything else JSON.
-    package init(
+    package convenience init(
         descriptor: Int32,
         level: LogLevel,
         format: LogFormat? = nil,
         slot: Int? = nil
+    ) {
+        self.init(descriptor: descriptor, level: level, format: format, slot: slot) {
+            descriptor throws(Errno) in try Syscalls.reopenNonBlocking(descriptor)
+        }
+    }
+
+    /// A sink that opens pipes and terminals again with `reopen`, which tests let fail.
+    init(
+        descriptor: Int32,
+        level: LogLevel,
+        format: LogFormat?,
+        slot: Int?,
+        reopen: (Int32) throws(Errno) -> OwnedFD
     ) {
         fd = descriptor
         self.level = level
@@ -62,7 +77,7 @@ package final class LogSink {
         case .regular: output = .file
         case .pipe, .characterDevice, .directory, .other:
             do {
-                reopened = try Syscalls.reopenNonBlocking(descriptor)
+                reopened = try reopen(descriptor)
                 output = .reopened
             } catch {
                 // Another user's pipe or terminal, as after a change of user.

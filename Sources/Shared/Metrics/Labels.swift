@@ -118,7 +118,7 @@ package enum Latency: UInt8, CaseIterable {
         switch self {
         case .total: "total"
         case .firstByte: "first_byte"
-        case .upstream: "upstream"
+        case .upstream: "upstream_time"
         }
     }
 }

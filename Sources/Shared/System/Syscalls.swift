@@ -204,6 +204,27 @@ package enum Syscalls {
         return SocketAddress(raw: raw)
     }
 
+    /// Whether `fd` is a stream socket that listens.
+    ///
+    /// getsockopt(2) SO_ACCEPTCONN.
+    package static func isListening(_ fd: Int32) -> Bool { clinux_is_listening(fd) == 1 }
+
+    /// How many bytes anyone has read from a TCP connection; nil when it is none.
+    ///
+    /// The kernel's own answer, so it holds for a reader that has died since. tcp(7) TCP_INFO.
+    package static func bytesConsumed(_ fd: Int32) -> Int? {
+        let result = clinux_tcp_consumed(fd)
+        return result < 0 ? nil : Int(result)
+    }
+
+    /// Connections that wait in a listening TCP socket and how many may, nil for other sockets.
+    package static func acceptQueue(_ fd: Int32) -> (waiting: Int, limit: Int)? {
+        var waiting: UInt32 = 0
+        var limit: UInt32 = 0
+        guard unsafe clinux_tcp_queue(fd, &waiting, &limit) == 0 else { return nil }
+        return (Int(waiting), Int(limit))
+    }
+
     /// The pending error of a socket (SO_ERROR), nil when there is none.
     package static func socketError(_ fd: Int32) -> Errno? {
         let code = clinux_socket_error(fd)
