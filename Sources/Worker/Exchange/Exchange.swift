@@ -5,6 +5,7 @@ import JSON
 import Log
 import Loop
 import Metrics
+import System
 
 /// One model request on its way through an upstream and back.
 ///
@@ -60,7 +61,7 @@ final class Exchange: UpstreamSink {
     /// Sends the request.
     func start(_ request: UpstreamRequest) {
         connection.ledger.attempts += 1
-        connection.ledger.upstreamStartedAt = worker.loop.now
+        connection.ledger.upstreamStartedAt = Syscalls.monotonicNanoseconds()
         attempt = upstream.begin(request, self, worker)
         guard worker.timeouts.firstContent != .max else { return }
         let watch = ContentWatch(exchange: self)
@@ -87,7 +88,7 @@ final class Exchange: UpstreamSink {
     private func end() {
         phase = .ended
         contentDeadline.cancel(on: worker.loop)
-        connection.ledger.upstreamEndedAt = worker.loop.now
+        connection.ledger.upstreamEndedAt = Syscalls.monotonicNanoseconds()
         connection.ledger.usage = connection.ledger.usage ?? relay.usage
         if let body { worker.buffers.give(body) }
         if let pending { worker.buffers.give(pending) }

@@ -28,6 +28,8 @@ final class Accounting: EventHandler {
     private var isMetricsScheduled = false
     private var inFlight = 0
     private var streams = 0
+    /// When the request that is being counted ended.
+    private var now: UInt64 = 0
 
     init(worker: Worker) {
         self.worker = worker
@@ -57,6 +59,8 @@ final class Accounting: EventHandler {
     }
 
     func requestEnded(_ connection: ClientConnection) {
+        // Read anew: most requests begin and end within one turn of the loop.
+        now = Syscalls.monotonicNanoseconds()
         inFlight -= 1
         if connection.isStreaming { streams -= 1 }
         count(connection.ledger)
@@ -68,7 +72,6 @@ final class Accounting: EventHandler {
         let metrics = worker.metrics
         let route = ledger.route
         let upstream = ledger.upstream.flatMap { UpstreamIndex(position: $0) } ?? .none
-        let now = worker.loop.now
         metrics.requestEnded(route, status: ledger.status)
         if ledger.ending == .clientClosed { metrics.clientAborted(route) }
         metrics.record(.total, route, upstream, nanoseconds: now &- ledger.startedAt)
@@ -88,7 +91,7 @@ final class Accounting: EventHandler {
         line.status = ledger.status
         line.bytesIn = ledger.bytesIn
         line.bytesOut = ledger.bytesOut
-        line.duration = worker.loop.now &- ledger.startedAt
+        line.duration = now &- ledger.startedAt
         line.timeToFirstByte = ledger.firstByteAt.map { $0 &- ledger.startedAt }
         if let begin = ledger.upstreamStartedAt, let end = ledger.upstreamEndedAt {
             line.upstreamDuration = end &- begin

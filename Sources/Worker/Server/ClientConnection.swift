@@ -254,7 +254,7 @@ final class ClientConnection: EventHandler {
         precondition(state == .responding || state == .reading, "an answer in state \(state)")
         state = .responding
         ledger.status = status
-        ledger.firstByteAt = ledger.firstByteAt ?? worker.loop.now
+        ledger.firstByteAt = ledger.firstByteAt ?? Syscalls.monotonicNanoseconds()
         closesAfterAnswer = closesAfterAnswer || !ledger.keepsAlive || worker.isDraining
         let writer = answer.begin(
             status: status,

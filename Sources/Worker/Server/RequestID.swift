@@ -54,7 +54,8 @@ struct RequestIDGenerator {
 
     init(seed: UInt64, worker: UInt64) {
         state = seed
-        self.worker = worker
+        // Never 0, which would make both halves of an id the same.
+        self.worker = Self.mix(worker &+ 1) | 1
     }
 
     mutating func next() -> RequestID {
