@@ -115,8 +115,12 @@ class Workshop:
         return port
 
     def nginx(self, workers, *, upstream=None, ca=None, buffering=True, certificate=None,
-              health="ok", answer=None, access_log=True):
-        """nginx as a proxy of `upstream`, or as a TLS server that always says `answer`."""
+              health="ok", answer=None, access_log="buffer=32k flush=1s"):
+        """nginx as a proxy of `upstream`, or as a TLS server that always says `answer`.
+
+        `access_log` holds the options of its access log, None for no log at all. Apus writes the
+        lines of one turn of its loop together, so nginx may gather lines as well.
+        """
         (port,) = free_ports(1)
         self._count += 1
         directory = self.directory / f"{self._count}-nginx"
@@ -135,7 +139,8 @@ class Workshop:
         text = NGINX.format(
             dir=directory, workers=workers, port=port, health=health, location=location, tls=tls,
             user="user root;" if os.geteuid() == 0 else "", descriptors=DESCRIPTORS,
-            access_log=f"{directory}/access.log combined" if access_log else "off",
+            access_log="off" if access_log is None else
+            f"{directory}/access.log combined {access_log}",
             listen="reuseport" + (" ssl" if certificate else ""),
             upstream=UPSTREAM.format(port=upstream) if upstream else "")
         (directory / "nginx.conf").write_text(text)
