@@ -133,4 +133,51 @@ struct JSONScannerTests {
         _ = try scanner.scan(bytes.span, isFinal: true)
         #expect(scanner.tape.string(of: scanner.tape.root, in: bytes.span) == "a\nb and more")
     }
+
+    @Test("documents of many values keep their shape over the chunks of a tape")
+    func manyValues() throws {
+        var scanner = JSONScanner()
+        for count in [100_000, 3, 20_000, 16_383, 200_000] {
+            scanner.reset()
+            let text = "[" + (0..<count).map { "[\($0)]" }.joined(separator: ",") + "]"
+            let bytes = Array(text.utf8)
+            _ = try scanner.scan(bytes.span, isFinal: true)
+            let tape = scanner.tape
+            #expect(tape.count == 2 * count + 1)
+            var expected = 0
+            for element in tape.elements(of: tape.root) {
+                let number = tape.elements(of: element).first { _ in true }
+                let value = number.flatMap { tape.integer(of: $0, in: bytes.span) }
+                if value != expected { Issue.record("element \(expected) is \(value ?? -1)") }
+                expected += 1
+            }
+            #expect(expected == count)
+        }
+    }
+
+    @Test("UTF-8 is judged as the standard library judges it, at the end and before more text")
+    func everySequence() {
+        let thirds: [UInt8] = [0x22, 0x7F, 0x80, 0xBF, 0xC0, 0xE2]
+        var scanner = JSONScanner()
+        for lead in UInt8(0x80)...0xFF {
+            for second in UInt8.min...UInt8.max where second != 0x22 && second != 0x5C {
+                for third in thirds where third != 0x22 {
+                    for tail in [[], Array("abcd".utf8), [0x80, 0x62, 0x62, 0x62]] {
+                        let content = [lead, second, third] + tail
+                        let bytes = [0x22] + content + [0x22]
+                        let isText = String(validating: content, as: UTF8.self) != nil
+                        let expected = isText && second >= 0x20
+                        scanner.reset()
+                        var isAccepted = true
+                        do throws(JSONError) {
+                            _ = try scanner.scan(bytes.span, isFinal: true)
+                        } catch {
+                            isAccepted = false
+                        }
+                        if isAccepted != expected { Issue.record("\(bytes)") }
+                    }
+                }
+            }
+        }
+    }
 }
