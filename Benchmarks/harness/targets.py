@@ -181,7 +181,7 @@ class Workshop:
         if wait:
             program.wait_for_port(port)
             program.wait_for_processes(workers + 1)
-            wait_until_ready(program)
+            get(port, "/health")  # answered as soon as a worker is ready
         return program
 
 
@@ -194,14 +194,6 @@ def get(port, path, timeout=10):
         return answer.status, answer.read()
     finally:
         connection.close()
-
-
-def wait_until_ready(program):
-    deadline = time.monotonic() + 15
-    while get(program.status_port, "/readyz")[0] != 200:
-        if time.monotonic() > deadline:
-            raise BenchError(f"apus is not ready:\n{program.log_tail()}")
-        time.sleep(0.01)
 
 
 def find_nginx(build_directory):
