@@ -258,7 +258,10 @@ struct RequestIntake {
 
     /// Forgets the request and keeps what the client sent behind it.
     mutating func finishRequest(_ pool: BufferPool) {
-        if phase == .complete, let input {
+        if phase == .decision, let input {
+            // Refused by its head alone; one with a body ends its connection instead.
+            input.consume(headBytes)
+        } else if phase == .complete, let input {
             if body == nil {
                 input.consume(bodyRange.upperBound)
             } else {
