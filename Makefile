@@ -16,8 +16,11 @@ TARGETS ?=
 swift_sources := Package.swift Sources Tests Benchmarks Fuzz
 release_flags := -c release --static-swift-stdlib
 test_flags := --disable-xctest --parallel
+# Failures and the summary; VERBOSE=1 shows every test.
+VERBOSE ?=
+test_lines := $(if $(VERBOSE),cat,awk '/^◇/ || (/^✔/ && !/^✔ Test run/) { next } { print; fflush() }')
 need := scripts/need
-need_build := header:curl/curl.h:libcurl4-openssl-dev
+need_build := header:curl/curl.h:libcurl4-openssl-dev command:pkg-config:pkg-config
 need_test := $(need_build) command:openssl:openssl command:python3:python3
 need_python_client := $(need_build) command:python3:python3 \
 	python:ensurepip,venv:python3-venv
@@ -48,22 +51,22 @@ run: release ## Run the gateway with the demo model (PORT=3001 CONFIG=file)
 	@PORT=$(PORT) CONFIG=$(CONFIG) scripts/run
 
 .PHONY: test
-test: ## All tests
+test: ## All tests (VERBOSE=1 names each)
 	@$(need) $(need_test)
 	@swift build --build-tests
-	@swift test --skip-build $(test_flags)
+	@swift test --skip-build $(test_flags) 2>&1 | $(test_lines)
 
 .PHONY: test-fast
 test-fast: ## Tests without the black-box ones
 	@$(need) $(need_build)
 	@swift build --build-tests
-	@swift test --skip-build $(test_flags) --skip BlackBoxTests
+	@swift test --skip-build $(test_flags) --skip BlackBoxTests 2>&1 | $(test_lines)
 
 .PHONY: blackbox
 blackbox: ## Tests of the real binaries only
 	@$(need) $(need_test)
 	@swift build --build-tests
-	@swift test --skip-build $(test_flags) --filter BlackBoxTests
+	@swift test --skip-build $(test_flags) --filter BlackBoxTests 2>&1 | $(test_lines)
 
 .PHONY: acceptance
 acceptance: release ## The official OpenAI SDK against the real binaries

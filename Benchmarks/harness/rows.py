@@ -69,16 +69,17 @@ class Bench:
         return {"body": self.body_file(True), "header": f"Authorization: Bearer {CLIENT_KEY}",
                 "stream": "yes", "expect_events": EVENTS + EVENTS_MORE, "ramp_ms": 200}
 
-    def compare(self, row, target, load, workers, make_apus, make_nginx):
-        """CPU per unit of both sides, alternating, as a result; the sides stay alive until then."""
+    def compare(self, row, target, load, workers, make_apus, make_nginx, **more):
+        """CPU per unit of Apus, nginx and `more` sides, alternating, and the line of the table."""
         self.say(f"  {row}")
-        sides = [Side("apus", make_apus(workers)), Side("nginx", make_nginx(workers))]
+        makers = {"apus": make_apus, "nginx": make_nginx, **more}
+        sides = [Side(name, make(workers)) for name, make in makers.items()]
         try:
             alternate(self.workshop, sides, load, self.rounds, self.seconds, self.say)
         finally:
             for side in sides:
                 self.workshop.stop(side.program)
-        return sides, cost_result(row, load.unit, target, *sides)
+        return sides, cost_result(row, load.unit, target, *sides[:2])
 
 
 def cost_result(row, unit, target, apus, nginx):
@@ -114,18 +115,23 @@ def plain_get(bench):
 def proxied_post(bench):
     upstream = bench.workshop.mock(body_bytes=ANSWER_BYTES)
     for workers, text in fleets(bench):
-        yield bench.compare(
+        sides, result = bench.compare(
             f"Proxied 2 KB POST, 64 connections, {text}", 1.0,
             Load("/v1/chat/completions", options=bench.post()), workers,
             lambda n: bench.workshop.apus(n, upstream=upstream),
-            lambda n: bench.workshop.nginx(n, upstream=upstream))[1]
+            lambda n: bench.workshop.nginx(n, upstream=upstream),
+            **{"nginx (log unbuffered)":
+               lambda n: bench.workshop.nginx(n, upstream=upstream, access_log="")})
+        unbuffered = f"nginx with its access log unbuffered: {sides[2].median('cpu_us'):.1f} us"
+        result.note = "; ".join(filter(None, [result.note, unbuffered]))
+        yield result
 
 
 def proxied_post_tls(bench):
     authority, server = make_certificates(bench.workshop.directory)
     answer = json.dumps({"object": "chat.completion", "filler": "x" * 800, "end": 0})
     answer = answer[:-len('"end": 0}')] + MARKER + "}"
-    backend = bench.workshop.nginx(1, certificate=server, answer=answer, access_log=False)
+    backend = bench.workshop.nginx(1, certificate=server, answer=answer, access_log=None)
     load = Load("/v1/chat/completions", options=bench.post(expect_bytes=len(answer)))
     for workers, text in fleets(bench):
         yield bench.compare(

@@ -115,8 +115,12 @@ class Workshop:
         return port
 
     def nginx(self, workers, *, upstream=None, ca=None, buffering=True, certificate=None,
-              health="ok", answer=None, access_log=True):
-        """nginx as a proxy of `upstream`, or as a TLS server that always says `answer`."""
+              health="ok", answer=None, access_log="buffer=32k flush=1s"):
+        """nginx as a proxy of `upstream`, or as a TLS server that always says `answer`.
+
+        `access_log` holds the options of its access log, None for no log at all. Apus writes the
+        lines of one turn of its loop together, so nginx may gather lines as well.
+        """
         (port,) = free_ports(1)
         self._count += 1
         directory = self.directory / f"{self._count}-nginx"
@@ -135,7 +139,8 @@ class Workshop:
         text = NGINX.format(
             dir=directory, workers=workers, port=port, health=health, location=location, tls=tls,
             user="user root;" if os.geteuid() == 0 else "", descriptors=DESCRIPTORS,
-            access_log=f"{directory}/access.log combined" if access_log else "off",
+            access_log="off" if access_log is None else
+            f"{directory}/access.log combined {access_log}",
             listen="reuseport" + (" ssl" if certificate else ""),
             upstream=UPSTREAM.format(port=upstream) if upstream else "")
         (directory / "nginx.conf").write_text(text)
@@ -176,7 +181,7 @@ class Workshop:
         if wait:
             program.wait_for_port(port)
             program.wait_for_processes(workers + 1)
-            wait_until_ready(program)
+            get(port, "/health")  # answered as soon as a worker is ready
         return program
 
 
@@ -189,14 +194,6 @@ def get(port, path, timeout=10):
         return answer.status, answer.read()
     finally:
         connection.close()
-
-
-def wait_until_ready(program):
-    deadline = time.monotonic() + 15
-    while get(program.status_port, "/readyz")[0] != 200:
-        if time.monotonic() > deadline:
-            raise BenchError(f"apus is not ready:\n{program.log_tail()}")
-        time.sleep(0.01)
 
 
 def find_nginx(build_directory):

@@ -146,7 +146,7 @@ class Apus:
             [Path(os.environ["APUS_BINARIES"]) / "apus", "serve", "--config", path], self.log,
             {"RUNTIME_DIRECTORY": str(runtime)})
         try:
-            self._server.wait_until(self.status_port, "/readyz", 20)
+            self._server.wait_until(self.port, "/health", 20)
         except RuntimeError:
             self._server.stop()
             raise
