@@ -120,7 +120,7 @@ final class WorkerProcess: EventHandler {
                 observer.workerSaid(message, self)
             case .descriptorsLost:
                 closeControl()
-                observer.workerBrokeProtocol(.truncated, self)
+                observer.workerBrokeProtocol(.descriptorCount, self)
                 return false
             case .protocolError(let error):
                 closeControl()
