@@ -170,7 +170,7 @@ final class Worker {
 
 /// Brings the drain deadline to the worker.
 private final class DrainGuard: EventHandler {
-    private unowned let worker: Worker
+    private let worker: Worker
 
     init(worker: Worker) {
         self.worker = worker

@@ -56,7 +56,9 @@ struct WorkerMain {
     private static func readConfiguration() -> Config {
         do {
             let bytes = try Syscalls.contents(
-                of: Inherited.configuration, limit: configurationBytesMax)
+                of: Inherited.configuration,
+                limit: configurationBytesMax
+            )
             OwnedFD(owning: Inherited.configuration).close()
             guard let bundle = ConfigBundle(decoding: bytes.span) else {
                 fail(configurationExit, "the supervisor's configuration is not readable")

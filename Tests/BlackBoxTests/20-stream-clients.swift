@@ -176,7 +176,7 @@ extension BlackBox {
             let upstream = try ScriptedUpstream { _ in
                 [UpstreamAnswer.streamHead(), .flood(piece: Array(piece), total: 1 << 30)]
             }
-            let settings = FleetSettings(#""timeouts": { "client_write": "500ms" }"#)
+            let settings = FleetSettings(#""timeouts": { "idle": "500ms" }"#)
             try BlackBox.withUpstream(upstream, settings) { fleet, upstream in
                 let connection = try Streams.begin(fleet, receiveBuffer: 32_768)
                 _ = try connection.readHead()

@@ -194,8 +194,8 @@ package final class Fleet {
 
     /// Process ids of the workers that are ready, in the order of their slots.
     package func readyWorkers() throws -> [Int32] {
-        guard let workers = try status()["workers"]?.array else {
-            throw TestFailure("no workers in the status")
+        guard let workers = try status()["processes"]?.array else {
+            throw TestFailure("no processes in the status")
         }
         return workers.compactMap { worker in
             guard worker["state"]?.string == "ready", let pid = worker["pid"]?.int else {
@@ -293,6 +293,21 @@ package enum ApusProgram {
             "PATH=/usr/bin:/bin", "HOME=\(directory.path)", "LANG=C.UTF-8",
             "RUNTIME_DIRECTORY=\(directory.path)", "STATE_DIRECTORY=\(directory.path)",
         ]
+    }
+
+    /// The arguments a process was started with.
+    package static func arguments(of pid: Int32) throws -> String {
+        try words("/proc/\(pid)/cmdline").joined(separator: " ")
+    }
+
+    /// The names of its environment.
+    package static func environmentNames(of pid: Int32) throws -> [String] {
+        try words("/proc/\(pid)/environ").map { String($0.prefix { $0 != "=" }) }
+    }
+
+    private static func words(_ path: String) throws -> [String] {
+        try Syscalls.contents(of: path, limit: 1 << 20).split(separator: 0)
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Runs a command to its end.

@@ -23,16 +23,20 @@ struct RequestPathTests {
             ("/models/demo/echo", .model(8..<17)),
             ("/health", .health),
             ("/v1/health", .health),
-        ])
+        ]
+    )
     func finds(_ path: String, _ endpoint: Endpoint) {
-        #expect(RequestPath.endpoint(path.utf8.span) == endpoint)
+        let found = RequestPath.endpoint(path.utf8.span)
+        #expect(found == endpoint)
     }
 
     @Test(
         "does not know other paths",
-        arguments: ["/", "", "/v1", "/v1/", "/v2/models", "/v1/chat", "/v1chat/completions"])
+        arguments: ["/", "", "/v1", "/v1/", "/v2/models", "/v1/chat", "/v1chat/completions"]
+    )
     func refuses(_ path: String) {
-        #expect(RequestPath.endpoint(path.utf8.span) == nil)
+        let found = RequestPath.endpoint(path.utf8.span)
+        #expect(found == nil)
     }
 
     @Test(
@@ -40,9 +44,11 @@ struct RequestPathTests {
         arguments: [
             ("demo%2Fecho", "demo/echo"), ("plain", "plain"), ("a%20b", "a b"),
             ("%e4%bd%a0", "你"), ("%", nil), ("%4", nil), ("%zz", nil), ("a%2", nil),
-        ] as [(String, String?)])
+        ] as [(String, String?)]
+    )
     func decodes(_ text: String, _ expected: String?) {
-        #expect(RequestPath.decoded(text.utf8.span) == expected.map { Array($0.utf8) })
+        let decoded = RequestPath.decoded(text.utf8.span)
+        #expect(decoded == expected.map { Array($0.utf8) })
     }
 }
 
@@ -61,7 +67,8 @@ struct ClientCredentialTests {
             ("Authorization: Bearersk-1", nil),
             ("X-API-Key:", nil),
             ("Accept: */*", nil),
-        ] as [(String, String?)])
+        ] as [(String, String?)]
+    )
     func finds(_ line: String, _ key: String?) throws {
         let text = "GET / HTTP/1.1\r\nHost: h\r\n\(line)\r\n\r\n"
         var head = RequestHead()
@@ -79,7 +86,8 @@ struct ClientCredentialTests {
         var parser = RequestHeadParser()
         let bytes = Array(text.utf8)
         _ = try parser.parse(bytes.span, into: &head)
-        let range = try #require(ClientCredential.find(head, in: bytes.span))
+        let found = ClientCredential.find(head, in: bytes.span)
+        let range = try #require(found)
         #expect(Array(bytes[range]) == Array("a".utf8))
     }
 }
@@ -101,62 +109,114 @@ struct RequestContractTests {
     static let refusals: [Refusal] = [
         Refusal(name: "an array", body: "[]", param: nil, code: "invalid_type"),
         Refusal(
-            name: "no model", body: #"{"messages":[]}"#, param: "model",
-            code: "missing_required_parameter"),
+            name: "no model",
+            body: #"{"messages":[]}"#,
+            param: "model",
+            code: "missing_required_parameter"
+        ),
         Refusal(
-            name: "model a number", body: #"{"model":1}"#, param: "model", code: "invalid_type"),
+            name: "model a number",
+            body: #"{"model":1}"#,
+            param: "model",
+            code: "invalid_type"
+        ),
         Refusal(
-            name: "model empty", body: #"{"model":""}"#, param: "model", code: "invalid_type"),
+            name: "model empty",
+            body: #"{"model":""}"#,
+            param: "model",
+            code: "invalid_type"
+        ),
         Refusal(
-            name: "model twice", body: #"{"model":"a","model":"b"}"#, param: "model",
-            code: "duplicate_member"),
+            name: "model twice",
+            body: #"{"model":"a","model":"b"}"#,
+            param: "model",
+            code: "duplicate_member"
+        ),
         Refusal(
-            name: "model twice, once escaped", body: #"{"model":"a","m\u006fdel":"b"}"#,
-            param: "model", code: "duplicate_member"),
+            name: "model twice, once escaped",
+            body: #"{"model":"a","m\u006fdel":"b"}"#,
+            param: "model",
+            code: "duplicate_member"
+        ),
         Refusal(
-            name: "no messages", body: #"{"model":"a"}"#, param: "messages",
-            code: "missing_required_parameter"),
+            name: "no messages",
+            body: #"{"model":"a"}"#,
+            param: "messages",
+            code: "missing_required_parameter"
+        ),
         Refusal(
-            name: "messages an object", body: #"{"model":"a","messages":{}}"#,
-            param: "messages", code: "invalid_type"),
+            name: "messages an object",
+            body: #"{"model":"a","messages":{}}"#,
+            param: "messages",
+            code: "invalid_type"
+        ),
         Refusal(
-            name: "no message", body: #"{"model":"a","messages":[]}"#, param: "messages",
-            code: "empty_array"),
+            name: "no message",
+            body: #"{"model":"a","messages":[]}"#,
+            param: "messages",
+            code: "empty_array"
+        ),
         Refusal(
             name: "a message that is a string",
-            body: #"{"model":"a","messages":[{"role":"user"},"x"]}"#, param: "messages[1]",
-            code: "invalid_type"),
+            body: #"{"model":"a","messages":[{"role":"user"},"x"]}"#,
+            param: "messages[1]",
+            code: "invalid_type"
+        ),
         Refusal(
-            name: "a message without role", body: #"{"model":"a","messages":[{}]}"#,
-            param: "messages[0].role", code: "missing_required_parameter"),
+            name: "a message without role",
+            body: #"{"model":"a","messages":[{}]}"#,
+            param: "messages[0].role",
+            code: "missing_required_parameter"
+        ),
         Refusal(
-            name: "a role that is a number", body: #"{"model":"a","messages":[{"role":3}]}"#,
-            param: "messages[0].role", code: "invalid_type"),
+            name: "a role that is a number",
+            body: #"{"model":"a","messages":[{"role":3}]}"#,
+            param: "messages[0].role",
+            code: "invalid_type"
+        ),
         Refusal(
             name: "stream a string",
-            body: #"{"model":"a","stream":"yes","messages":\#(message)}"#, param: "stream",
-            code: "invalid_type"),
+            body: #"{"model":"a","stream":"yes","messages":\#(message)}"#,
+            param: "stream",
+            code: "invalid_type"
+        ),
         Refusal(
             name: "stream_options an array",
             body: #"{"model":"a","stream_options":[],"messages":\#(message)}"#,
-            param: "stream_options", code: "invalid_type"),
+            param: "stream_options",
+            code: "invalid_type"
+        ),
         Refusal(
             name: "include_usage a number",
             body: #"{"model":"a","stream_options":{"include_usage":1},"messages":\#(message)}"#,
-            param: "stream_options.include_usage", code: "invalid_type"),
+            param: "stream_options.include_usage",
+            code: "invalid_type"
+        ),
         Refusal(
-            name: "completions without prompt", endpoint: .completions,
-            body: #"{"model":"a"}"#, param: "prompt", code: "missing_required_parameter"),
+            name: "completions without prompt",
+            endpoint: .completions,
+            body: #"{"model":"a"}"#,
+            param: "prompt",
+            code: "missing_required_parameter"
+        ),
         Refusal(
-            name: "embeddings without input", endpoint: .embeddings, body: #"{"model":"a"}"#,
-            param: "input", code: "missing_required_parameter"),
+            name: "embeddings without input",
+            endpoint: .embeddings,
+            body: #"{"model":"a"}"#,
+            param: "input",
+            code: "missing_required_parameter"
+        ),
         Refusal(
-            name: "embeddings of a number", endpoint: .embeddings,
-            body: #"{"model":"a","input":3}"#, param: "input", code: "invalid_type"),
+            name: "embeddings of a number",
+            endpoint: .embeddings,
+            body: #"{"model":"a","input":3}"#,
+            param: "input",
+            code: "invalid_type"
+        ),
     ]
 
     @Test("names the member that is wrong", arguments: refusals)
-    func refuses(_ row: Refusal) throws {
+    func namesTheMember(_ row: Refusal) throws {
         let scan = BodyScan()
         let bytes = Array(row.body.utf8)
         scan.advance(bytes.span, isFinal: true)
@@ -183,7 +243,7 @@ struct RequestContractTests {
         let error = RequestContract.malformed(problem, tape: scan.tape, bytes.span)
         #expect(error.status == 400)
         #expect(error.message.contains("line 2, column 22"), "\(error.message)")
-        #expect(error.param == "messages[0].role")
+        #expect(error.param == "messages[0]")
     }
 
     struct Splice: CustomTestStringConvertible {
@@ -215,7 +275,8 @@ struct RequestContractTests {
         ),
         Splice(
             name: "usage beside other options",
-            body: #"{"model":"a","stream":true,"stream_options":{"z":0},"messages":[{"role":"u"}]}"#,
+            body:
+                #"{"model":"a","stream":true,"stream_options":{"z":0},"messages":[{"role":"u"}]}"#,
             result: #"{"model":"a","stream":true,"stream_options":{"z":0,"include_usage":true},"#
                 + #""messages":[{"role":"u"}]}"#
         ),
@@ -242,7 +303,7 @@ struct RequestContractTests {
     ]
 
     @Test("changes only what must change", arguments: splices)
-    func splices(_ row: Splice) throws {
+    func changes(_ row: Splice) throws {
         let scan = BodyScan()
         let bytes = Array(row.body.utf8)
         scan.advance(bytes.span, isFinal: true)

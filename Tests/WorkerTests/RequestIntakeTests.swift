@@ -92,7 +92,11 @@ struct RequestIntakeTests {
         let shared = HeadScratch()
         var intake = RequestIntake()
         let outcome = Self.feed(
-            Array("GET /a HTTP/1.1\r\nHost: h\r\n\r\n".utf8)[...], &intake, shared, pool)
+            Array("GET /a HTTP/1.1\r\nHost: h\r\n\r\n".utf8)[...],
+            &intake,
+            shared,
+            pool
+        )
         #expect(outcome.requests == ["/a "])
         #expect(intake.input == nil)
         #expect(pool.taken == 0)

@@ -48,7 +48,11 @@ struct UpstreamAnswerTests {
     func judges(_ row: Case) {
         let scan = BodyScan()
         let verdict = UpstreamAnswer.judge(
-            status: row.status, upstream: "u", row.body.utf8.span, scanner: &scan.scanner)
+            status: row.status,
+            upstream: "u",
+            row.body.utf8.span,
+            scanner: &scan.scanner
+        )
         switch verdict {
         case .pass: #expect(row.instead == nil)
         case .replace(let error):
@@ -62,7 +66,11 @@ struct UpstreamAnswerTests {
         let scan = BodyScan()
         let body = #"{"usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11}}"#
         let verdict = UpstreamAnswer.judge(
-            status: 200, upstream: "u", body.utf8.span, scanner: &scan.scanner)
+            status: 200,
+            upstream: "u",
+            body.utf8.span,
+            scanner: &scan.scanner
+        )
         guard case .pass(let usage) = verdict else {
             Issue.record("the answer did not pass")
             return
@@ -79,11 +87,15 @@ struct UpstreamAnswerTests {
             (#"{"error":{"type":"invalid_request_error"}}"#, 400),
             (#"{"error":{"type":"overloaded_error"}}"#, 503), (#"{"error":"text"}"#, 502),
             ("no json", 502),
-        ])
+        ]
+    )
     func streamErrors(_ data: String, _ status: Int) {
         let scan = BodyScan()
         let verdict = UpstreamAnswer.streamError(
-            data.utf8.span, upstream: "u", scanner: &scan.scanner)
+            data.utf8.span,
+            upstream: "u",
+            scanner: &scan.scanner
+        )
         #expect(verdict.status == status)
     }
 }
@@ -103,12 +115,14 @@ struct ResponseFieldsTests {
         let (head, bytes) = try head(
             "Server: x\r\nSet-Cookie: a=b\r\nRetry-After: 7\r\nX-RateLimit-Limit-Requests: 5\r\n"
                 + "openai-version: v\r\nopenai-organization: secret\r\nContent-Length: 0\r\n"
-                + "retry-after-ms: 9\r\n")
+                + "retry-after-ms: 9\r\n"
+        )
         let out = ByteBuffer()
         ResponseFields.append(head, in: bytes.span, to: out)
         #expect(
             out.text == "Retry-After: 7\r\nX-RateLimit-Limit-Requests: 5\r\n"
-                + "openai-version: v\r\nretry-after-ms: 9\r\n")
+                + "openai-version: v\r\nretry-after-ms: 9\r\n"
+        )
         #expect(ResponseFields.retryAfter(out) == 7)
     }
 
@@ -117,9 +131,11 @@ struct ResponseFieldsTests {
         arguments: [
             ("text/event-stream", true), ("Text/Event-Stream; charset=utf-8", true),
             ("text/event-streams", false), ("application/json", false), ("text/event", false),
-        ])
+        ]
+    )
     func eventStreams(_ type: String, _ expected: Bool) throws {
         let (head, bytes) = try head("Content-Type: \(type)\r\n")
-        #expect(ResponseFields.isEventStream(head, in: bytes.span) == expected)
+        let isStream = ResponseFields.isEventStream(head, in: bytes.span)
+        #expect(isStream == expected)
     }
 }

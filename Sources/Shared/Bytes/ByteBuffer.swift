@@ -10,48 +10,21 @@ package final class ByteBuffer {
     /// Smallest allocation: below it, growth steps cost more than the memory they save.
     package static let capacityMin = 256
 
-    // Fields of a class that other modules reach are checked for overlapping accesses at run time,
-    // which costs several times what an append does. Nothing here can overlap: one thread owns the
-    // buffer, and every access is a single load or store that ends before any other code runs.
-    @exclusivity(unchecked) @usableFromInline var storageField: UnsafeMutableRawPointer
-    @exclusivity(unchecked) @usableFromInline var capacityField: Int
-    @exclusivity(unchecked) @usableFromInline var headField: Int
-    @exclusivity(unchecked) @usableFromInline var tailField: Int
-
-    @inlinable var storage: UnsafeMutableRawPointer {
-        // SAFETY: as said above the fields.
-        get { unsafe storageField }
-        set { unsafe storageField = newValue }
-    }
-
+    @usableFromInline var storage: UnsafeMutableRawPointer
     /// Bytes allocated.
-    @inlinable package internal(set) var capacity: Int {
-        // SAFETY: as said above the fields.
-        get { unsafe capacityField }
-        set { unsafe capacityField = newValue }
-    }
-
+    @usableFromInline package internal(set) var capacity: Int
     /// Offset of the first readable byte.
-    @inlinable var head: Int {
-        // SAFETY: as said above the fields.
-        get { unsafe headField }
-        set { unsafe headField = newValue }
-    }
-
+    @usableFromInline var head: Int
     /// Offset behind the last readable byte.
-    @inlinable var tail: Int {
-        // SAFETY: as said above the fields.
-        get { unsafe tailField }
-        set { unsafe tailField = newValue }
-    }
+    @usableFromInline var tail: Int
 
     package init(capacity: Int = 0) {
         let bytes = max(capacity, Self.capacityMin)
         // SAFETY: owned by this object alone, freed in deinit, every access is bounded by capacity.
-        unsafe storageField = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
-        unsafe capacityField = bytes
-        unsafe headField = 0
-        unsafe tailField = 0
+        unsafe storage = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 1)
+        self.capacity = bytes
+        head = 0
+        tail = 0
     }
 
     /// A buffer that holds the UTF-8 bytes of `text`.
@@ -156,7 +129,7 @@ package final class ByteBuffer {
         }
         let grown = max(capacity * 2, readable + bytes)
         // SAFETY: the new block is larger than what is copied into it; the old one is freed once.
-        let fresh = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 16)
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 1)
         unsafe fresh.copyMemory(from: storage + head, byteCount: readable)
         unsafe storage.deallocate()
         unsafe storage = fresh

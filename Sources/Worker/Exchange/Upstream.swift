@@ -27,6 +27,13 @@ final class Upstream {
         self.kind = kind
     }
 
+    var isDemo: Bool {
+        switch kind {
+        case .openai: false
+        case .demo: true
+        }
+    }
+
     func begin(
         _ request: UpstreamRequest,
         _ sink: UpstreamSink,

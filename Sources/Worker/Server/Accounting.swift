@@ -20,7 +20,8 @@ final class Accounting: EventHandler {
     /// Records taken from the encoder at once: what fits into an empty pipe of 64 KiB.
     private static let recordsMax = 12
 
-    private unowned let worker: Worker
+    private let worker: Worker
+    private let idText = ByteBuffer(capacity: 256)
     private var line = AccessLogLine()
     private var encoder: MetricsEncoder
     private let records = ByteBuffer()
@@ -109,9 +110,9 @@ final class Accounting: EventHandler {
 
     private func setTexts(_ connection: ClientConnection) {
         let ledger = connection.ledger
-        let id = ByteBuffer(capacity: 64)
-        ledger.id.append(to: id, head: connection.intake.input)
-        id.withBytes { line.set(.requestID, $0) }
+        idText.clear()
+        ledger.id.append(to: idText, head: connection.intake.input)
+        idText.withBytes { line.set(.requestID, $0) }
         line.set(.client, connection.peerText.utf8.span)
         if let head = connection.intake.input {
             head.withBytes { bytes in

@@ -2,7 +2,7 @@
 
 /// What the upstreams say that they have.
 final class UpstreamListings {
-    private unowned let worker: Worker
+    private let worker: Worker
 
     init(worker: Worker) {
         self.worker = worker

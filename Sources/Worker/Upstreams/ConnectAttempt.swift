@@ -62,18 +62,14 @@ final class ConnectAttempt: CurlTransfer {
         easy.set(CURLOPT_PROXY, settings.proxy ?? "")
         easy.set(CURLOPT_NOPROXY, "")
         if settings.proxy != nil { easy.set(CURLOPT_HTTPPROXYTUNNEL, 1) }
-        if settings.needsLibraryIO {
-            // A CA directory, which distributions compile in, would keep libcurl from caching the
-            // parsed CA file: 20 ms and 0.8 MB for each connection.
-            easy.set(CURLOPT_CAPATH, nil)
-            easy.set(CURLOPT_CAINFO, settings.caFile)
-            easy.set(CURLOPT_PROXY_CAPATH, nil)
-            easy.set(CURLOPT_PROXY_CAINFO, settings.caFile)
-            easy.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-            if let certificate = settings.clientCertificate {
-                easy.set(CURLOPT_SSLCERT, certificate)
-            }
-            if let key = settings.clientKey { easy.set(CURLOPT_SSLKEY, key) }
-        }
+        // A CA directory, which distributions compile in, would keep libcurl from caching the parsed
+        // CA file: 20 ms and 0.8 MB for each connection.
+        easy.set(CURLOPT_CAPATH, nil)
+        easy.set(CURLOPT_CAINFO, settings.caFile)
+        easy.set(CURLOPT_PROXY_CAPATH, nil)
+        easy.set(CURLOPT_PROXY_CAINFO, settings.caFile)
+        easy.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let certificate = settings.clientCertificate { easy.set(CURLOPT_SSLCERT, certificate) }
+        if let key = settings.clientKey { easy.set(CURLOPT_SSLKEY, key) }
     }
 }

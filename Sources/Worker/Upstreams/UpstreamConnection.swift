@@ -74,6 +74,8 @@ final class UpstreamConnection: EventHandler {
     private var hasDelivered = false
     private var isReceiving = false
     private var mustReceive = false
+    /// A pause stopped the decoder between two events.
+    private var wasStopped = false
     private var startedTurn: UInt64 = 0
     /// Deadline of the present part of the exchange.
     private var partDue: UInt64 = .max
@@ -138,6 +140,7 @@ final class UpstreamConnection: EventHandler {
         isReused = reused
         hasByte = false
         hasDelivered = false
+        wasStopped = false
         startedTurn = loop.turns
         partDue = loop.now.addingClamped(call.request.timeouts.idle)
         send()
@@ -422,8 +425,11 @@ final class UpstreamConnection: EventHandler {
     }
 
     private func readUntilBlocked(_ call: UpstreamCall, peerGone: Bool) {
-        // What a pause left behind comes first.
-        if let inbox, !inbox.isEmpty {
+        // What a pause left behind comes first; without bytes it may be the end.
+        if wasStopped {
+            wasStopped = false
+            let inbox = self.inbox ?? buffers.take()
+            self.inbox = inbox
             guard case .needsMore = digest(inbox, call, peerGone: peerGone) else { return }
         }
         var budget = Self.bytesPerEventMax
@@ -501,7 +507,10 @@ final class UpstreamConnection: EventHandler {
                 return .over
             }
             if self.call !== call { return .over }
-            if call.isPaused { return .paused }
+            if call.isPaused {
+                wasStopped = true
+                return .paused
+            }
         }
     }
 
