@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
+// Run-time checks of overlapping accesses stay on in debug builds, where all tests run. In release
+// they cost 7 % of a proxied request's CPU in a process that has one thread (measured by profile).
 let strict: [SwiftSetting] = [
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
@@ -37,7 +40,9 @@ let package = Package(
     targets: [
         .target(
             name: "CLinux",
-            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))]
+            cSettings: [.define("APUS_FAULTS", .when(configuration: .debug))],
+            // Rounding of floating-point numbers ends up in libm.
+            linkerSettings: [.linkedLibrary("m")]
         ),
         .systemLibrary(
             name: "CLibcurl",
@@ -54,7 +59,7 @@ let package = Package(
         shared("JSON", ["Bytes"]),
         shared("Config", ["Bytes", "JSON", "System"]),
         shared("Control", ["Bytes", "System"]),
-        shared("Metrics", ["Bytes"]),
+        shared("Metrics", ["Bytes", "JSON"]),
         shared("Log", ["Bytes", "System"]),
 
         .executableTarget(
@@ -70,7 +75,8 @@ let package = Package(
                 "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
                 "CCurl",
             ],
-            swiftSettings: strict
+            swiftSettings: strict,
+            linkerSettings: [.linkedLibrary("m")]
         ),
 
         .executableTarget(
@@ -105,7 +111,10 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
         ),
-        tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
+        tests(
+            "WorkerTests",
+            ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics"]
+        ),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]
 )

@@ -25,7 +25,7 @@
 #define SPAWN_FDS_MAX 16
 
 int clinux_spawn(const char *path, char *const *argv, char *const *envp,
-                 const struct clinux_spawn_fd *fds, size_t fd_count) {
+                 const struct clinux_spawn_fd *fds, size_t fd_count, int own_group) {
     CLINUX_FAULT(CLINUX_CALL_SPAWN);
     if (fd_count > SPAWN_FDS_MAX) return -EINVAL;
     int lifted[SPAWN_FDS_MAX];
@@ -60,7 +60,12 @@ int clinux_spawn(const char *path, char *const *argv, char *const *envp,
     sigdelset(&all, SIGSTOP);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+    if (own_group) {
+        posix_spawnattr_setpgroup(&attributes, 0);
+        flags |= POSIX_SPAWN_SETPGROUP;
+    }
+    posix_spawnattr_setflags(&attributes, flags);
 
     pid_t pid = 0;
     if (error == 0) error = posix_spawn(&pid, path, &actions, &attributes, argv, envp);

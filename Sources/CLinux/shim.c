@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -108,6 +109,12 @@ int clinux_dup(int fd) {
     return RETRY(fcntl(fd, F_DUPFD_CLOEXEC, 3));
 }
 
+int clinux_set_nonblocking(int fd) {
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0) return -errno;
+    return fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 int clinux_file_kind(int fd) {
     struct stat info;
     if (fstat(fd, &info) < 0) return -errno;
@@ -138,9 +145,18 @@ int clinux_isatty(int fd) {
     return isatty(fd) ? 1 : 0;
 }
 
+int clinux_is_writable(int fd) {
+    struct pollfd entry = {.fd = fd, .events = POLLOUT};
+    return poll(&entry, 1, 0) > 0 ? 1 : 0;
+}
+
 int clinux_is_socket(const char *path) {
     struct stat info;
     return stat(path, &info) == 0 && S_ISSOCK(info.st_mode) ? 1 : 0;
+}
+
+ssize_t clinux_readlink(const char *path, char *text, size_t capacity) {
+    return RETRY(readlink(path, text, capacity));
 }
 
 uint64_t clinux_monotonic_ns(void) {

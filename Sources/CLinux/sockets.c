@@ -223,6 +223,12 @@ int clinux_set_linger_reset(int fd) {
     return RETRY(setsockopt(fd, SOL_SOCKET, SO_LINGER, &value, sizeof value));
 }
 
+int clinux_is_listening(int fd) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &length) == 0 && value ? 1 : 0;
+}
+
 // The union aligns the control buffer as `struct cmsghdr` asks.
 union control {
     struct cmsghdr header;

@@ -57,14 +57,19 @@ ssize_t clinux_write(int fd, const void *buffer, size_t count);
 ssize_t clinux_pread(int fd, void *buffer, size_t count, int64_t offset);
 int clinux_pipe(int fds[_Nonnull 2]);
 int clinux_dup(int fd);
+int clinux_set_nonblocking(int fd);
 /// 1 regular file, 2 pipe, 3 socket, 4 character device, 5 directory, 6 anything else.
 int clinux_file_kind(int fd);
 int clinux_file_size(int fd, int64_t *size);
 int clinux_unlink(const char *path);
 int clinux_mkdir(const char *path, int mode);
 int clinux_isatty(int fd);
+/// 1 if a write of up to PIPE_BUF bytes would not block or would fail, else 0. poll(2).
+int clinux_is_writable(int fd);
 /// 1 when `path` names a socket, 0 when it does not exist or is something else.
 int clinux_is_socket(const char *path);
+/// Target of a symbolic link, without a terminator; a target that fills `capacity` was cut.
+ssize_t clinux_readlink(const char *path, char *text, size_t capacity);
 
 // MARK: Sockets
 
@@ -113,6 +118,13 @@ int clinux_set_ipv6_only(int fd);
 int clinux_set_send_buffer(int fd, int bytes);
 int clinux_set_receive_buffer(int fd, int bytes);
 int clinux_set_linger_reset(int fd);
+/// 1 when `fd` is a listening stream socket, 0 when it is anything else.
+int clinux_is_listening(int fd);
+/// Bytes that were read from a TCP connection by any holder of it; -EOPNOTSUPP for other sockets.
+/// Needs the struct tcp_info of the kernel, which glibc's header does not have in full.
+int64_t clinux_tcp_consumed(int fd);
+/// Connections that wait in the queue of a listening TCP socket, and how many may.
+int clinux_tcp_queue(int fd, uint32_t *waiting, uint32_t *limit);
 
 // MARK: Descriptor passing
 
@@ -135,10 +147,11 @@ struct clinux_spawn_fd {
 };
 
 /// Starts `path` with the listed descriptors and nothing else, default signal dispositions, and an
-/// empty signal mask. Returns the pid. posix_spawn: no Swift code runs between fork and exec.
+/// empty signal mask; `own_group` makes it the leader of a new process group. Returns the pid.
+/// posix_spawn: no Swift code runs between fork and exec.
 int clinux_spawn(const char *path, char *const _Nullable *_Nonnull argv,
                  char *const _Nullable *_Nonnull envp, const struct clinux_spawn_fd *fds,
-                 size_t fd_count);
+                 size_t fd_count, int own_group);
 int clinux_pidfd_open(int pid);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 

@@ -91,7 +91,11 @@ package struct HeadWriter {
 
     /// Appends a field with a value kept as text.
     ///
+    /// Disfavoured, because a literal would otherwise be text, which is refused without a sound,
+    /// and not fixed, which is checked.
+    ///
     /// - Returns: Whether it was appended; false if `value` holds a control byte.
+    @_disfavoredOverload
     @discardableResult
     package func field(_ name: StaticString, _ value: String) -> Bool {
         field(name, value.utf8.span)

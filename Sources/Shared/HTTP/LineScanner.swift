@@ -20,7 +20,8 @@ struct LineScanner {
     ///
     /// - Parameters:
     ///   - bytes: The head from its first byte on.
-    ///   - lineMax: Longest line, thrown as `startLineTooLong`.
+    ///   - lineMax: Longest line, thrown as `startLineTooLong`; `.max` for field lines, which only
+    ///     the head's limit bounds.
     ///   - headMax: Largest offset that a line may end at, thrown as `headTooLarge`.
     ///   - controlError: What a control byte is, in this kind of line.
     /// - Returns: The line's place in `bytes`.

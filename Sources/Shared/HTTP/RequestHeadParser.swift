@@ -76,7 +76,7 @@ package struct RequestHeadParser {
             guard
                 let line = try scanner.next(
                     bytes,
-                    lineMax: limits.headBytes,
+                    lineMax: .max,
                     headMax: limits.headBytes,
                     controlError: .badHeaderValue
                 )

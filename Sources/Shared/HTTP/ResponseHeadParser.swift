@@ -60,7 +60,7 @@ struct ResponseHeadParser {
             guard
                 let line = try scanner.next(
                     bytes,
-                    lineMax: limits.headBytes,
+                    lineMax: .max,
                     headMax: limits.headBytes,
                     controlError: .badHeaderValue
                 )

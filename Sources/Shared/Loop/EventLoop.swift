@@ -95,6 +95,7 @@ package final class EventLoop {
     private var freeSlots: [UInt32] = []
     private var timers = TimerQueue<TimerEntry>()
     private var turnHandlers: [EventHandler] = []
+    private var endingHandlers: [EventHandler] = []
     private var events: [clinux_event]
     private var isStopping = false
 
@@ -229,9 +230,10 @@ package final class EventLoop {
             due.payload.handler.timerFired(kind: due.payload.kind, id: due.id)
         }
         guard !turnHandlers.isEmpty else { return }
-        let handlers = turnHandlers
-        turnHandlers.removeAll(keepingCapacity: true)
-        for handler in handlers { handler.turnEnded() }
+        // Two arrays change places, so that no turn allocates.
+        swap(&turnHandlers, &endingHandlers)
+        for handler in endingHandlers { handler.turnEnded() }
+        endingHandlers.removeAll(keepingCapacity: true)
     }
 
     private func wait(_ waitMax: Int32) throws(SystemError) -> Int {

@@ -130,8 +130,22 @@ package enum SocketAddress: Equatable, Hashable, Sendable {
         switch family {
         case 4: self = .ipv4(octets: Array(octets.prefix(4)), port: port)
         case 6: self = .ipv6(octets: octets, port: port)
-        default: self = .unix(path: "")
+        default: self = .unix(path: Self.unixPath(raw))
         }
+    }
+
+    /// The path in a Unix address; empty for a socket without a name.
+    private static func unixPath(_ raw: clinux_address) -> String {
+        var raw = raw
+        let length = Int(raw.length)
+        // SAFETY: the bytes are read inside the closure, within the fixed array they lie in.
+        let path = unsafe withUnsafeBytes(of: &raw.bytes) { bytes in
+            unsafe Array(bytes.prefix(length).dropFirst(2))
+        }
+        // sun_path starts behind the two bytes of the family. unix(7).
+        guard let first = path.first else { return "" }
+        if first == 0 { return "@" + String(decoding: path.dropFirst(), as: UTF8.self) }
+        return String(decoding: path.prefix { $0 != 0 }, as: UTF8.self)
     }
 }
 

@@ -80,7 +80,11 @@ extension Syscalls {
             for descriptor in received { _ = clinux_close(descriptor) }
             return .truncated
         }
-        if outcome == 0 { return .endOfStream }
+        if outcome == 0 {
+            // An empty packet looks like the end of the stream, but can carry descriptors.
+            for descriptor in received { _ = clinux_close(descriptor) }
+            return .endOfStream
+        }
         return .message(bytes: outcome, descriptors: received)
     }
 }

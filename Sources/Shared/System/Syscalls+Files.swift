@@ -28,12 +28,26 @@ extension Syscalls {
         )
     }
 
+    /// Makes calls on a descriptor that came from outside return instead of wait.
+    ///
+    /// The flag belongs to the open file and is shared with every other holder. fcntl(2).
+    package static func setNonBlocking(_ fd: Int32) throws(Errno) {
+        _ = try checked(clinux_set_nonblocking(fd))
+    }
+
     package static func kind(of fd: Int32) -> FileKind? {
         FileKind(rawValue: clinux_file_kind(fd))
     }
 
     package static func isTerminal(_ fd: Int32) -> Bool {
         clinux_isatty(fd) == 1
+    }
+
+    /// Whether writing up to 4096 bytes to a pipe or terminal returns at once.
+    ///
+    /// True also for one whose write fails. System call: poll(2) with POLLOUT and no timeout.
+    package static func isWritable(_ fd: Int32) -> Bool {
+        clinux_is_writable(fd) == 1
     }
 
     /// The whole contents of a small file.
@@ -70,6 +84,33 @@ extension Syscalls {
     /// mkdir(2).
     package static func makeDirectory(_ path: String, mode: Int32 = 0o700) throws(Errno) {
         _ = try checked(unsafe clinux_mkdir(path, mode))
+    }
+
+    /// The target of a symbolic link.
+    ///
+    /// readlink(2).
+    package static func linkTarget(_ path: String) throws(Errno) -> String {
+        // PATH_MAX of Linux.
+        var bytes = [CChar](repeating: 0, count: 4096)
+        // SAFETY: the callee writes at most the given number of bytes.
+        let result = unsafe bytes.withUnsafeMutableBufferPointer { buffer -> Int in
+            guard let base = buffer.baseAddress else { return 0 }
+            return unsafe clinux_readlink(path, base, buffer.count)
+        }
+        let count = try checked(result)
+        guard count < bytes.count else { throw .nameTooLong }
+        return String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// Opens /dev/null under each of the numbers 0, 1 and 2 that is closed, so that no other file
+    /// gets one of them and is mistaken for standard output.
+    package static func openStandardDescriptors() throws(Errno) {
+        let readWrite: Int32 = 2
+        while true {
+            let fd = OwnedFD(owning: try checked(unsafe clinux_open("/dev/null", readWrite, 0)))
+            if fd.raw > 2 { return }
+            _ = fd.release()
+        }
     }
 
     package static func isSocket(_ path: String) -> Bool {

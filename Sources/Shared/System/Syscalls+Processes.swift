@@ -31,12 +31,14 @@ extension Syscalls {
     ///
     /// Returns its process id.
     ///
-    /// Signal mask and dispositions of the child are the defaults. posix_spawn(3).
+    /// Signal mask and dispositions of the child are the defaults. With `ownGroup` it leads a new
+    /// process group, so that a Ctrl-C in the terminal does not reach it. posix_spawn(3).
     package static func spawn(
         _ path: String,
         arguments: [String],
         environment: [String],
-        descriptors: [InheritedFD]
+        descriptors: [InheritedFD],
+        ownGroup: Bool = false
     ) throws(Errno) -> Int32 {
         let fds = descriptors.map { clinux_spawn_fd(source: $0.source, target: $0.target) }
         // SAFETY: both vectors end with nil and stay alive until the call returns.
@@ -44,7 +46,14 @@ extension Syscalls {
             unsafe withCStrings(environment) { envp in
                 unsafe fds.withUnsafeBufferPointer { list -> Int32 in
                     guard let base = list.baseAddress else { return -Errno.invalid.code }
-                    return unsafe clinux_spawn(path, argv, envp, base, list.count)
+                    return unsafe clinux_spawn(
+                        path,
+                        argv,
+                        envp,
+                        base,
+                        list.count,
+                        ownGroup ? 1 : 0
+                    )
                 }
             }
         }

@@ -40,19 +40,21 @@ package enum Syscalls {
 
     // MARK: Streams
 
-    /// Receives into the free space behind the readable bytes, at least `minimum` of it.
+    /// Receives into the free space behind the readable bytes: room for at least `minimum` bytes is
+    /// made, at most `limit` are taken.
     ///
     /// System call: recv(2).
     package static func receive(
         _ fd: Int32,
         into buffer: ByteBuffer,
-        minimum: Int
+        minimum: Int,
+        limit: Int = .max
     ) -> ReadOutcome {
         var outcome = 0
         // SAFETY: the kernel writes at most the space given; a failure writes nothing.
         _ = unsafe buffer.withUnsafeSpace(minimum: minimum) { space in
             guard let base = space.baseAddress else { return 0 }
-            outcome = unsafe clinux_recv(fd, base, space.count)
+            outcome = unsafe clinux_recv(fd, base, min(space.count, limit))
             return max(outcome, 0)
         }
         return readOutcome(outcome)
@@ -200,6 +202,27 @@ package enum Syscalls {
         var raw = clinux_address()
         _ = try checked(unsafe clinux_peer_name(fd, &raw))
         return SocketAddress(raw: raw)
+    }
+
+    /// Whether `fd` is a stream socket that listens.
+    ///
+    /// getsockopt(2) SO_ACCEPTCONN.
+    package static func isListening(_ fd: Int32) -> Bool { clinux_is_listening(fd) == 1 }
+
+    /// How many bytes anyone has read from a TCP connection; nil when it is none.
+    ///
+    /// The kernel's own answer, so it holds for a reader that has died since. tcp(7) TCP_INFO.
+    package static func bytesConsumed(_ fd: Int32) -> Int? {
+        let result = clinux_tcp_consumed(fd)
+        return result < 0 ? nil : Int(result)
+    }
+
+    /// Connections that wait in a listening TCP socket and how many may, nil for other sockets.
+    package static func acceptQueue(_ fd: Int32) -> (waiting: Int, limit: Int)? {
+        var waiting: UInt32 = 0
+        var limit: UInt32 = 0
+        guard unsafe clinux_tcp_queue(fd, &waiting, &limit) == 0 else { return nil }
+        return (Int(waiting), Int(limit))
     }
 
     /// The pending error of a socket (SO_ERROR), nil when there is none.

@@ -6,7 +6,9 @@ final class BufferPool {
     /// Bytes of a buffer: one TLS record, and more than most responses of a model.
     static let bufferBytes = 16 << 10
     /// Most buffers kept: as many as are usually in use within one turn.
-    static let buffersMax = 16
+    static let buffersMax = 64
+    /// Larger buffers are not kept: one huge request must not set the memory of a worker.
+    static let keptBytesMax = 64 << 10
 
     private var free: [ByteBuffer] = []
 
@@ -20,8 +22,9 @@ final class BufferPool {
 
     func give(_ buffer: ByteBuffer) {
         taken -= 1
-        // One that has grown for a long response head goes back to the allocator.
-        guard free.count < Self.buffersMax, buffer.capacity <= Self.bufferBytes else { return }
+        guard free.count < Self.buffersMax, buffer.capacity >= Self.bufferBytes,
+            buffer.capacity <= Self.keptBytesMax
+        else { return }
         buffer.clear()
         free.append(buffer)
     }

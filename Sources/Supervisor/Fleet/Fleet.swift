@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Control
+import Log
+import Loop
+import Metrics
+import System
+
+/// The worker processes: the shell around `FleetMachine`.
+///
+/// Turns what workers and the operator do into facts for the machine and performs its actions.
+final class Fleet: WorkerObserver {
+    /// What the fleet asks of the supervisor around it.
+    struct Hooks {
+        var announceReady: () -> Void = {}
+        var stopAccepting: () -> Void = {}
+        var readConfiguration: () -> Void = {}
+        var reloadEnded: (ReloadResult) -> Void = { _ in }
+        var stop: (Int32) -> Void = { _ in }
+    }
+
+    var hooks = Hooks()
+    private(set) var machine: FleetMachine
+    private(set) var processes: [WorkerSerial: WorkerProcess] = [:]
+    private(set) var metrics = FleetMetrics()
+    private(set) var history = WorkerHistory()
+
+    private let loop: EventLoop
+    private let log: FleetLog
+    private let spawner: Spawner
+    private let handoff: Handoff
+    private let relay: TimerRelay
+    /// Configurations that processes may still be started with.
+    private var configurations: [UInt32: ConfigurationMemory] = [:]
+    /// Drains that found a worker's socket full.
+    private var unsentDrains: [WorkerSerial: UInt64] = [:]
+    private var isPerforming = false
+
+    /// Pause before a drain is sent again that found a socket full.
+    private static let drainRetry: UInt64 = 50_000_000
+
+    init(
+        _ machine: FleetMachine,
+        configuration: ConfigurationMemory,
+        spawner: Spawner,
+        handoff: Handoff,
+        loop: EventLoop,
+        log: FleetLog
+    ) {
+        self.machine = machine
+        self.spawner = spawner
+        self.handoff = handoff
+        self.loop = loop
+        self.log = log
+        relay = TimerRelay(loop: loop)
+        configurations[machine.generation] = configuration
+        super.init()
+        metrics.define(upstreams: configuration.upstreams)
+        relay.timeCame = { [unowned self] in timePassed() }
+    }
+
+    // MARK: The operator
+
+    func start() {
+        machine.start(now: loop.now)
+        perform()
+    }
+
+    func terminate() {
+        machine.terminationRequested(now: loop.now)
+        perform()
+    }
+
+    func reload() {
+        machine.reloadRequested()
+        perform()
+    }
+
+    func scale(by difference: Int) {
+        machine.scaleRequested(by: difference, now: loop.now)
+        perform()
+    }
+
+    /// The answer to `readConfiguration`.
+    func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
+        if let generation = machine.configurationAccepted(desired: workers, now: loop.now) {
+            configurations[generation] = configuration
+            metrics.define(upstreams: configuration.upstreams)
+        }
+        perform()
+    }
+
+    /// The answer to `readConfiguration`.
+    func configurationRejected() {
+        machine.configurationRejected()
+        perform()
+    }
+
+    // MARK: Actions
+
+    private func perform() {
+        // An action can bring the next fact: then the loop below takes its actions too.
+        guard !isPerforming else { return }
+        isPerforming = true
+        while true {
+            let actions = machine.takeActions()
+            if actions.isEmpty { break }
+            for action in actions { perform(action) }
+        }
+        isPerforming = false
+        setTimer()
+    }
+
+    private func perform(_ action: FleetAction) {
+        switch action {
+        case .spawn(let serial, let slot, let generation):
+            spawn(serial, slot: slot, generation: generation)
+        case .admit(let serial):
+            admit(serial)
+        case .drain(let serial, let milliseconds):
+            handoff.leaving(serial)
+            if case .rolling = machine.state { history.replaced() }
+            drain(serial, milliseconds)
+        case .terminate(let serial):
+            handoff.leaving(serial)
+            processes[serial]?.signal(.terminate)
+        case .kill(let serial):
+            handoff.leaving(serial)
+            processes[serial]?.signal(.kill)
+        case .announceReady:
+            hooks.announceReady()
+        case .stopAccepting:
+            hooks.stopAccepting()
+        case .readConfiguration:
+            hooks.readConfiguration()
+        case .reloadEnded(let result):
+            forgetConfigurations()
+            hooks.reloadEnded(result)
+        case .reloadIgnored:
+            log.warning("reload ignored: the fleet drains")
+        case .stop(let exitCode):
+            hooks.stop(exitCode)
+        }
+    }
+
+    private func spawn(_ serial: WorkerSerial, slot: Int, generation: UInt32) {
+        guard let configuration = configurations[generation] else {
+            preconditionFailure("no configuration of generation \(generation)")
+        }
+        do throws(SystemError) {
+            let process = WorkerProcess(
+                try spawner.spawn(slot: slot, generation: generation, configuration.fd),
+                serial: serial,
+                slot: slot,
+                generation: generation,
+                loop: loop,
+                observer: self
+            )
+            do throws(SystemError) {
+                try process.start()
+            } catch {
+                // Without its events it could not be watched.
+                process.signal(.kill)
+                process.close()
+                throw error
+            }
+            processes[serial] = process
+            metrics.workerStarted(WorkerID(slot: slot, generation: generation))
+            log.sink.log(.debug, "worker started") { record in
+                record.field("slot", slot)
+                record.field("generation", Int(generation))
+                record.field("worker_pid", Int(process.pid))
+            }
+        } catch {
+            log.error("worker cannot be started") { record in
+                record.field("slot", slot)
+                record.field("path", spawner.path)
+                record.field("error", "\(error)")
+            }
+            history.bootFailed(slot: slot, at: Syscalls.wallClock().seconds)
+            machine.spawnFailed(serial, now: loop.now, jitter: jitter())
+        }
+    }
+
+    private func admit(_ serial: WorkerSerial) {
+        guard let process = processes[serial] else {
+            preconditionFailure("a worker became ready that does not run")
+        }
+        process.readyAt = Syscalls.wallClock().seconds
+        handoff.admit(process)
+    }
+
+    private func drain(_ serial: WorkerSerial, _ milliseconds: UInt64) {
+        guard let process = processes[serial] else { return }
+        switch process.send(.drain(deadlineMilliseconds: milliseconds)) {
+        case .sent, .peerGone: unsentDrains[serial] = nil
+        case .full: unsentDrains[serial] = milliseconds
+        }
+    }
+
+    /// Keeps the configuration in use only: processes of others are not started any more.
+    private func forgetConfigurations() {
+        let current = machine.generation
+        configurations = configurations.filter { $0.key == current }
+    }
+
+    // MARK: Time
+
+    private func setTimer() {
+        var due = machine.deadline
+        if !unsentDrains.isEmpty {
+            due = min(due ?? .max, loop.now + Self.drainRetry)
+        }
+        relay.set(due)
+    }
+
+    private func timePassed() {
+        for (serial, milliseconds) in unsentDrains { drain(serial, milliseconds) }
+        machine.timePassed(now: loop.now)
+        perform()
+    }
+
+    private func jitter() -> UInt64 { UInt64.random(in: 0...UInt64.max) }
+
+    // MARK: What workers say
+
+    override func workerSaid(_ message: ControlMessage, _ worker: WorkerProcess) {
+        switch message {
+        case .ready(let generation, let version):
+            let isExpected =
+                generation == worker.generation && version == ControlMessage.version
+                && machine.readyReceived(worker.serial, now: loop.now)
+            if !isExpected { distrust(worker, "unexpected READY") }
+        case .report(let reports):
+            if !handoff.reported(worker.serial, reports) {
+                distrust(worker, "impossible report")
+            }
+        case .drained:
+            machine.exitAnnounced(worker.serial, now: loop.now)
+        case .connections, .drain:
+            distrust(worker, "message in the wrong direction")
+        }
+        perform()
+    }
+
+    override func workerBrokeProtocol(_ error: ControlError, _ worker: WorkerProcess) {
+        distrust(worker, "\(error)")
+        perform()
+    }
+
+    override func workerHungUp(_ worker: WorkerProcess) {
+        // It may still run for a moment, so its connections stay its own until it has ended.
+        handoff.leaving(worker.serial)
+        machine.exitAnnounced(worker.serial, now: loop.now)
+        perform()
+    }
+
+    override func workerMeasured(_ bytes: ByteBuffer, _ worker: WorkerProcess) {
+        metrics.received(bytes, from: id(of: worker))
+    }
+
+    override func workerExited(_ exit: ProcessExit, _ worker: WorkerProcess) {
+        processes[worker.serial] = nil
+        unsentDrains[worker.serial] = nil
+        metrics.workerEnded(id(of: worker))
+        if let slot = machine.slot(worker.serial) {
+            let reason = history.exited(slot, exit, at: Syscalls.wallClock().seconds)
+            logExit(exit, worker, reason)
+        }
+        handoff.gone(worker.serial)
+        machine.exited(worker.serial, exit, now: loop.now, jitter: jitter())
+        perform()
+    }
+
+    private func distrust(_ worker: WorkerProcess, _ reason: String) {
+        log.error("worker broke the control protocol") { record in
+            record.field("slot", worker.slot)
+            record.field("worker_pid", Int(worker.pid))
+            record.field("reason", reason)
+        }
+        machine.failed(worker.serial, .protocolError)
+    }
+
+    private func logExit(
+        _ exit: ProcessExit,
+        _ worker: WorkerProcess,
+        _ reason: FleetSnapshot.RestartReason?
+    ) {
+        let level = reason == nil ? log.info : log.warning
+        level("worker exited") { record in
+            record.field("slot", worker.slot)
+            record.field("generation", Int(worker.generation))
+            record.field("worker_pid", Int(worker.pid))
+            switch exit {
+            case .exited(let code): record.field("code", Int(code))
+            case .signaled(let signal): record.field("signal", Int(signal))
+            }
+            if let reason { record.field("reason", reason.label) }
+        }
+    }
+
+    private func id(of worker: WorkerProcess) -> WorkerID {
+        WorkerID(slot: worker.slot, generation: worker.generation)
+    }
+}
+
+/// One configuration in sealed memory, for the workers that are started with it.
+final class ConfigurationMemory {
+    let fd: OwnedFD
+    let upstreams: [UpstreamDefinition]
+    /// Seconds since 1970.
+    let loadedAt: Int
+
+    init(_ settings: FleetSettings) throws(SystemError) {
+        do throws(Errno) {
+            fd = try Syscalls.sealedMemory("apus-config", settings.bundle.span)
+        } catch {
+            throw SystemError(.memfd, error)
+        }
+        upstreams = settings.upstreams
+        loadedAt = Syscalls.wallClock().seconds
+    }
+}

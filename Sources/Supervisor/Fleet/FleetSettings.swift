@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+import Metrics
+import System
+
+/// What the supervisor needs from a configuration.
+struct FleetSettings: Equatable {
+    var listen: [SocketAddress]
+    /// Address of the status plane, nil for none.
+    var status: SocketAddress?
+    /// Workers to run, nil for the formula of `WorkerCount`.
+    var workers: Int?
+    /// The configuration as workers read it, secrets resolved.
+    var bundle: [UInt8]
+    var upstreams: [UpstreamDefinition] = []
+}
+
+/// What reading the configuration brought.
+enum ConfigurationReading: Equatable {
+    case valid(FleetSettings)
+    /// One line per error: `file:line:column: path: message`.
+    case invalid([String])
+}
+
+/// Where the configuration comes from: read at the start and for each reload.
+class ConfigurationSource {
+    func read() -> ConfigurationReading { .invalid(["no configuration"]) }
+
+    init() {}
+}

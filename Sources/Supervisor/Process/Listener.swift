@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+import Loop
+import System
+
+/// Takes what a listener accepts.
+class ConnectionTaker {
+    /// Whether another connection can be taken now.
+    var hasRoom: Bool { true }
+
+    /// A connection to the listener with the index; the taker owns the descriptor.
+    func accepted(_ fd: consuming OwnedFD, listener: Int) {}
+
+    /// The listener has nothing more for now.
+    func acceptEnded() {}
+
+    init() {}
+}
+
+/// One listening socket.
+///
+/// Accepts while its taker has room; what it does not accept waits in the kernel's queue.
+final class Listener: EventHandler {
+    /// Why accepting rests.
+    enum Pause: String {
+        /// The taker has no room.
+        case full
+        /// This process or the machine has no descriptor left.
+        case descriptors = "no descriptors"
+        /// An error that a retry may cure.
+        case error
+    }
+
+    /// Connections per turn: a flood on one listener must not starve the rest of the loop.
+    static let acceptsPerTurn = 64
+    /// Rest after an error that would repeat at once: long enough not to spin, short enough that
+    /// no client notices.
+    static let rest: UInt64 = 100_000_000
+    private static let restKind: UInt32 = 1
+
+    let index: Int
+    var address: SocketAddress { socket.address }
+    private(set) var acceptedCount: UInt64 = 0
+    private(set) var pause: Pause?
+
+    private let socket: ListenerSocket
+    private let loop: EventLoop
+    private let log: FleetLog
+    private let taker: ConnectionTaker
+    private var token: EventToken?
+    private var restTimer: TimerID?
+
+    init(
+        _ socket: ListenerSocket,
+        index: Int,
+        loop: EventLoop,
+        log: FleetLog,
+        taker: ConnectionTaker
+    ) {
+        self.socket = socket
+        self.index = index
+        self.loop = loop
+        self.log = log
+        self.taker = taker
+    }
+
+    /// Connections that wait in the kernel, and how many may; nil for Unix sockets.
+    var acceptQueue: (waiting: Int, limit: Int)? { Syscalls.acceptQueue(socket.raw) }
+
+    /// Begins to accept.
+    func start() {
+        guard token == nil else { return }
+        do throws(SystemError) {
+            token = try loop.register(socket.raw, .read, self)
+        } catch {
+            rest(.error)
+        }
+    }
+
+    /// Accepts again after the taker had no room.
+    func resumeIfFull() {
+        guard pause == .full else { return }
+        pause = nil
+        start()
+    }
+
+    /// Accepts what waits in the kernel, in reason, and then never again.
+    func finish() {
+        for _ in 0..<Int(ListenerSocket.backlog) {
+            guard taker.hasRoom, acceptOne() else { break }
+        }
+        disarm()
+        if let restTimer { loop.cancel(restTimer) }
+        restTimer = nil
+        pause = .full
+    }
+
+    override func ready(_ readiness: Readiness, token: EventToken) {
+        for _ in 0..<Self.acceptsPerTurn {
+            guard taker.hasRoom else {
+                disarm()
+                pause = .full
+                break
+            }
+            guard acceptOne() else { break }
+        }
+        taker.acceptEnded()
+    }
+
+    override func timerFired(kind: UInt32, id: TimerID) {
+        restTimer = nil
+        pause = nil
+        start()
+    }
+
+    /// False when there is nothing to accept, or accepting rests.
+    private func acceptOne() -> Bool {
+        let connection: OwnedFD
+        do throws(Errno) {
+            connection = try Syscalls.accept(socket.raw)
+        } catch {
+            return failed(error)
+        }
+        acceptedCount += 1
+        // Set here once, for every worker that may get the connection. Unix sockets have no such
+        // option and no port.
+        if address.port != nil { Syscalls.setNoDelay(connection.raw) }
+        taker.accepted(connection, listener: index)
+        return true
+    }
+
+    private func failed(_ errno: Errno) -> Bool {
+        switch errno {
+        case .tryAgain:
+            return false
+        case .tooManyOpenFiles, .fileTableFull, .noBufferSpace, .noMemory:
+            rest(.descriptors)
+            log.acceptFailed(address, errno, now: loop.now)
+            return false
+        case .badDescriptor, .invalid, .notSocket:
+            rest(.error)
+            log.acceptFailed(address, errno, now: loop.now)
+            return false
+        default:
+            // The connection broke while it waited, or its network did: accept(2) hands such
+            // errors over, and the next connection may be fine.
+            log.acceptFailed(address, errno, now: loop.now)
+            return true
+        }
+    }
+
+    /// Level-triggered readiness would report the waiting connection again at once.
+    private func rest(_ reason: Pause) {
+        disarm()
+        pause = reason
+        guard restTimer == nil else { return }
+        restTimer = loop.schedule(at: loop.now + Self.rest, self, kind: Self.restKind)
+    }
+
+    private func disarm() {
+        if let token { loop.deregister(token) }
+        token = nil
+    }
+
+    /// Closes the socket: from here on the kernel refuses connections.
+    func close() {
+        disarm()
+        socket.close()
+    }
+
+    /// Removes the socket file of a Unix listener.
+    func removeFile() {
+        socket.removeFile()
+    }
+}

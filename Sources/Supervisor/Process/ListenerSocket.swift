@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+import System
+
+/// A socket that listens.
+final class ListenerSocket {
+    /// Connections that wait in the kernel; it cuts the number to net.core.somaxconn, 4096 on
+    /// current systems.
+    static let backlog: Int32 = 4096
+
+    /// The address with the port that the kernel chose.
+    let address: SocketAddress
+    /// Name that the service manager gave it.
+    let name: String
+    private var fd: OwnedFD?
+    /// Whether the socket file is ours to remove.
+    private let isOwner: Bool
+
+    /// A socket of the service manager.
+    init(inherited fd: consuming OwnedFD, address: SocketAddress, name: String) {
+        self.fd = consume fd
+        self.address = address
+        self.name = name
+        isOwner = false
+    }
+
+    private init(opened fd: consuming OwnedFD, address: SocketAddress) {
+        self.fd = consume fd
+        self.address = address
+        name = ""
+        isOwner = true
+    }
+
+    /// The descriptor.
+    ///
+    /// Only before `close`.
+    var raw: Int32 {
+        switch fd {
+        case .some(let fd): fd.raw
+        case .none: preconditionFailure("a closed listener was used")
+        }
+    }
+
+    func close() { fd = nil }
+
+    /// Removes the socket file of a Unix listener that this process made.
+    func removeFile() {
+        guard isOwner, case .unix(let path) = address, !path.hasPrefix("@") else { return }
+        do throws(Errno) {
+            try Syscalls.unlink(path)
+        } catch {
+            // Somebody removed it before: it is gone either way.
+            return
+        }
+    }
+
+    /// A socket that listens on `address`; port 0 lets the kernel choose.
+    static func open(_ address: SocketAddress) throws(StartError) -> ListenerSocket {
+        do throws(ListenError) {
+            let fd = try listen(address)
+            let resolved = resolved(address, fd)
+            return ListenerSocket(opened: fd, address: resolved)
+        } catch {
+            throw .listen(error)
+        }
+    }
+
+    private static func resolved(
+        _ address: SocketAddress,
+        _ fd: borrowing OwnedFD
+    ) -> SocketAddress {
+        guard address.port == 0 else { return address }
+        do throws(Errno) {
+            return try Syscalls.localAddress(fd.raw)
+        } catch {
+            preconditionFailure("getsockname of a bound socket: \(error)")
+        }
+    }
+
+    private static func listen(_ address: SocketAddress) throws(ListenError) -> OwnedFD {
+        let fd: OwnedFD
+        do throws(Errno) {
+            fd = try Syscalls.streamSocket(for: address)
+        } catch {
+            throw ListenError(address: address, cause: .system(SystemError(.socket, error)))
+        }
+        // Connections of an earlier process that linger in TIME_WAIT do not keep the port.
+        Syscalls.setReuseAddress(fd.raw)
+        if case .ipv6 = address { Syscalls.setIPv6Only(fd.raw) }
+        try bind(fd.raw, address)
+        do throws(Errno) {
+            try Syscalls.listen(fd.raw, backlog: backlog)
+        } catch {
+            throw ListenError(
+                address: address,
+                cause: error == .addressInUse ? .inUse : .system(SystemError(.listen, error))
+            )
+        }
+        return fd
+    }
+
+    private static func bind(_ fd: Int32, _ address: SocketAddress) throws(ListenError) {
+        do throws(Errno) {
+            try Syscalls.bind(fd, address)
+            return
+        } catch {
+            guard error == .addressInUse else {
+                throw ListenError(address: address, cause: .system(SystemError(.bind, error)))
+            }
+        }
+        guard case .unix(let path) = address, !path.hasPrefix("@") else {
+            throw ListenError(address: address, cause: .inUse)
+        }
+        guard Syscalls.isSocket(path) else {
+            throw ListenError(address: address, cause: .notSocket)
+        }
+        guard isAbandoned(address) else { throw ListenError(address: address, cause: .inUse) }
+        do throws(Errno) {
+            try Syscalls.unlink(path)
+            try Syscalls.bind(fd, address)
+        } catch {
+            throw ListenError(address: address, cause: .system(SystemError(.bind, error)))
+        }
+    }
+
+    /// Whether nobody listens behind the socket file: an earlier process left it.
+    private static func isAbandoned(_ address: SocketAddress) -> Bool {
+        do throws(Errno) {
+            let probe = try Syscalls.streamSocket(for: address)
+            try Syscalls.connect(probe.raw, address)
+            return false
+        } catch {
+            // EAGAIN says that somebody listens and is busy. unix(7).
+            return error == .connectionRefused
+        }
+    }
+}

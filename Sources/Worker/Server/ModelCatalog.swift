@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Config
+import HTTP
+import JSON
+
+/// Answers `/v1/models` from what is configured and what the upstreams list.
+///
+/// Listings are fetched when they are asked for, one at a time per upstream, and kept for a while.
+/// An upstream that does not answer costs its models, not the answer.
+final class ModelCatalog {
+    /// Models shown of one upstream: the largest providers list a few hundred.
+    static let listedMax = 4096
+    /// A constant, since the gateway does not know when a model was made.
+    private static let created = 1_700_000_000
+
+    private struct Listing {
+        var ids: [String] = []
+        var owners: [String] = []
+    }
+
+    private let worker: Worker
+    private lazy var listings = UpstreamListings(worker: worker)
+
+    init(worker: Worker) {
+        self.worker = worker
+    }
+
+    // MARK: Answers
+
+    func answerList(_ connection: ClientConnection) {
+        listings.whenFresh {
+            guard connection.state == .responding else { return }
+            let body = ByteBuffer(capacity: 4096)
+            var writer = JSONWriter(body)
+            writer.beginObject()
+            writer.member("object", "list")
+            writer.name("data")
+            writer.beginArray()
+            for entry in self.entries(for: connection.ledger.key) {
+                Self.append(entry, to: &writer)
+            }
+            writer.endArray()
+            writer.endObject()
+            Self.answer(connection, body)
+        }
+    }
+
+    func answerOne(_ connection: ClientConnection, id range: Range<Int>) {
+        let path = connection.ledger.path
+        let raw = connection.intake.input?.withBytes(
+            in: (path.lowerBound + range.lowerBound)..<(path.lowerBound + range.upperBound)
+        ) { RequestPath.decoded($0) }
+        guard let bytes = raw, let id = String(validating: bytes, as: UTF8.self) else {
+            connection.answerError(
+                APIError(
+                    400,
+                    .invalidRequest,
+                    "invalid_model_id",
+                    "The model id in the path is not valid percent-encoded UTF-8.",
+                    param: "model"
+                )
+            )
+            return
+        }
+        listings.whenFresh {
+            guard connection.state == .responding else { return }
+            guard let entry = self.entry(id, for: connection.ledger.key) else {
+                connection.answerError(.modelNotFound(id))
+                return
+            }
+            let body = ByteBuffer(capacity: 256)
+            var writer = JSONWriter(body)
+            Self.append(entry, to: &writer)
+            Self.answer(connection, body)
+        }
+    }
+
+    private static func answer(_ connection: ClientConnection, _ body: ByteBuffer) {
+        let writer = connection.beginAnswer(status: 200)
+        writer.field("content-type", "application/json")
+        body.withBytes { connection.finishAnswer(writer, body: $0) }
+    }
+
+    // MARK: Entries
+
+    private struct Entry {
+        let id: String
+        let owner: String
+    }
+
+    /// Every model a client may use, without duplicates, in the order of the configuration.
+    private func entries(for key: Int?) -> [Entry] {
+        var seen: Set<String> = []
+        var result: [Entry] = []
+        func add(_ id: String, _ owner: String) {
+            guard isAllowed(id, for: key), seen.insert(id).inserted else { return }
+            result.append(Entry(id: id, owner: owner))
+        }
+        for entry in worker.config.models.entries where entry.pattern.isExact {
+            add(entry.pattern.text, worker.upstreams[entry.upstream].name)
+        }
+        for upstream in worker.upstreams {
+            for model in listings.models(of: upstream) {
+                let id = "\(upstream.name)/\(model)"
+                // A pattern may serve the bare name as well; show what a client would type.
+                if let target = worker.config.models.target(forModel: model),
+                    target.upstream == upstream.position, target.name == .unchanged
+                {
+                    add(model, upstream.name)
+                }
+                add(id, upstream.name)
+            }
+        }
+        return result
+    }
+
+    /// The entry of one model: one that is listed, or one that a request would be let through with.
+    private func entry(_ id: String, for key: Int?) -> Entry? {
+        guard isAllowed(id, for: key), let target = worker.config.models.target(forModel: id)
+        else { return nil }
+        let upstream = worker.upstreams[target.upstream]
+        let name: String
+        switch target.name {
+        case .unchanged: name = id
+        case .replaced: return Entry(id: id, owner: upstream.name)
+        case .withoutPrefix(let count):
+            name = String(decoding: id.utf8.dropFirst(count), as: UTF8.self)
+        }
+        let listed = listings.models(of: upstream)
+        // Without a listing nobody knows better than the configuration.
+        guard listed.isEmpty || listed.contains(name) else { return nil }
+        return Entry(id: id, owner: upstream.name)
+    }
+
+    private func isAllowed(_ id: String, for key: Int?) -> Bool {
+        guard let key else { return true }
+        let bytes = Array(id.utf8)
+        return worker.config.keys.keys[key].allows(model: bytes.span)
+    }
+
+    private static func append(_ entry: Entry, to writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("id", entry.id)
+        writer.member("object", "model")
+        writer.member("created", created)
+        writer.member("owned_by", entry.owner)
+        writer.endObject()
+    }
+}

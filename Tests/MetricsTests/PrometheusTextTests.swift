@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Testing
+
+@testable import Metrics
+
+/// A fleet of two slots with one busy worker, and what its supervisor knows.
+func someFleet() -> (FleetMetrics, FleetSnapshot) {
+    var fleet = FleetMetrics()
+    fleet.define(upstreams: [
+        UpstreamDefinition(name: "upstream-0", provider: "openai"),
+        UpstreamDefinition(name: "odd\"\\\nname", provider: "anthropic"),
+    ])
+    let first = WorkerID(slot: 0, generation: 1)
+    fleet.workerStarted(first)
+    fleet.received(ByteBuffer(encoded(busyMetrics())), from: first)
+
+    var snapshot = FleetSnapshot(version: "1.2.3", pid: 77, startedAt: 1_767_323_045)
+    snapshot.state = .running
+    snapshot.uptimeSeconds = 61
+    snapshot.workersConfigured = 2
+    var ready = FleetSnapshot.Worker(id: first, state: .ready)
+    ready.pid = 78
+    ready.residentBytes = 9_000_000
+    ready.proportionalBytes = 4_000_000
+    ready.heartbeatAge = 1500
+    ready.restarts = 1
+    ready.lastExit = FleetSnapshot.Exit(code: nil, signal: 9, reason: .crash, at: 1_767_323_000)
+    let waiting = FleetSnapshot.Worker(id: WorkerID(slot: 1, generation: 4), state: .backoff)
+    snapshot.workers = [ready, waiting]
+    snapshot.restarts[.crash] = 5
+    snapshot.handoffs[.acknowledged] = 1000
+    snapshot.handoffs[.lost] = 1
+    var listener = FleetSnapshot.Listener(address: "127.0.0.1:3001")
+    listener.accepted = 1001
+    listener.acceptQueue = 0
+    listener.acceptQueueLimit = 4096
+    snapshot.listeners = [listener]
+    return (fleet, snapshot)
+}
+
+@Suite struct PrometheusTextTests {
+    private func exposition() -> String {
+        let (fleet, snapshot) = someFleet()
+        let out = ByteBuffer()
+        PrometheusText.append(fleet, snapshot, to: out)
+        return out.text
+    }
+
+    @Test(
+        "Samples that must be there",
+        arguments: [
+            #"apus_build_info{version="1.2.3",revision=""} 1"#,
+            "apus_start_time_seconds 1767323045",
+            "apus_workers_configured 2",
+            #"apus_workers{state="ready"} 1"#,
+            #"apus_workers{state="failed"} 0"#,
+            #"apus_worker_restarts_total{reason="crash"} 5"#,
+            #"apus_worker_restarts_total{reason="reload"} 0"#,
+            #"apus_connections_accepted_total{listener="127.0.0.1:3001"} 1001"#,
+            #"apus_connections_handoff_total{result="acked"} 1000"#,
+            #"apus_worker_connections{slot="0",state="active"} 3"#,
+            #"apus_worker_connections{slot="1",state="idle"} 0"#,
+            #"apus_worker_streams{slot="0"} 2"#,
+            #"apus_worker_pss_bytes{slot="0"} 4000000"#,
+            #"apus_worker_heartbeat_age_seconds{slot="0"} 1.5"#,
+            #"apus_requests_total{route="chat_completions",code_class="2xx"} 1"#,
+            #"apus_requests_total{route="embeddings",code_class="5xx"} 0"#,
+            #"apus_client_aborts_total{route="chat_completions"} 1"#,
+            #"apus_tokens_total{upstream="upstream-0",type="cached"} 50"#,
+            #"apus_route_tokens_total{route="chat_completions",type="output"} 40"#,
+            #"apus_upstream_requests_total{upstream="upstream-0",result="429"} 1"#,
+            #"apus_upstream_requests_total{upstream="odd\"\\\nname",result="ok"} 0"#,
+            #"apus_upstream_connections{upstream="other"} 4"#,
+            #"apus_request_duration_seconds_bucket{route="chat_completions",upstream="upstream-0",le="0.01"} 0"#,
+            #"apus_request_duration_seconds_bucket{route="chat_completions",upstream="upstream-0",le="0.025"} 1"#,
+            #"apus_request_duration_seconds_bucket{route="chat_completions",upstream="upstream-0",le="+Inf"} 1"#,
+            #"apus_request_duration_seconds_sum{route="chat_completions",upstream="upstream-0"} 0.012"#,
+            #"apus_request_duration_seconds_sum{route="not_found",upstream="none"} 0.00004"#,
+            #"apus_time_to_first_byte_seconds_count{route="chat_completions",upstream="other"} 1"#,
+            #"gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",upstream="upstream-0",gen_ai_token_type="input",le="64"} 0"#,
+            #"gen_ai_client_token_usage_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",upstream="upstream-0",gen_ai_token_type="input",le="256"} 1"#,
+            #"gen_ai_client_token_usage_sum{gen_ai_operation_name="chat",gen_ai_provider_name="openai",upstream="upstream-0",gen_ai_token_type="input"} 100"#,
+            #"gen_ai_client_operation_duration_seconds_bucket{gen_ai_operation_name="chat",gen_ai_provider_name="openai",upstream="upstream-0",le="0.02"} 1"#,
+            "apus_log_lines_dropped_total 0",
+            "apus_metrics_records_corrupt_total 0",
+        ]
+    )
+    func sample(line: String) {
+        #expect(exposition().split(separator: "\n").contains { $0 == line })
+    }
+
+    @Test("The text obeys the grammar of the format")
+    func grammar() throws {
+        let text = exposition()
+        #expect(text.hasSuffix("\n"))
+        let sample =
+            #/([a-z_][a-z0-9_]*)(\{[a-z_]+="(?:[^"\\\n]|\\[\\"n])*"(?:,[a-z_]+="(?:[^"\\\n]|\\[\\"n])*")*\})? ([0-9]+(?:\.[0-9]+)?)/#
+        var family = ""
+        var type = ""
+        var families: Set<String> = []
+        var series: Set<String> = []
+        for line in text.dropLast().split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.hasPrefix("# HELP ") {
+                family = String(line.split(separator: " ")[2])
+                #expect(families.insert(family).inserted, "\(family) twice")
+            } else if line.hasPrefix("# TYPE ") {
+                let words = line.split(separator: " ")
+                #expect(words[2] == family)
+                type = String(words[3])
+            } else {
+                let match = try #require(line.wholeMatch(of: sample), "\(line)")
+                let name = String(match.1)
+                #expect(series.insert(name + (match.2 ?? "")).inserted, "\(line) twice")
+                let allowed =
+                    type == "histogram"
+                    ? ["_bucket", "_sum", "_count"].map { family + $0 } : [family]
+                #expect(allowed.contains(name), "\(name) in the family \(family)")
+                #expect(type != "counter" || name.hasSuffix("_total"))
+            }
+        }
+        #expect(families.count > 35)
+    }
+
+    @Test("Buckets of every histogram never fall and end with the count")
+    func bucketsAreCumulative() {
+        var values: [UInt64] = []
+        var histograms = 0
+        for line in exposition().split(separator: "\n") {
+            guard let value = line.split(separator: " ").last.flatMap({ UInt64($0) }) else {
+                continue
+            }
+            if line.contains("_bucket{") {
+                values.append(value)
+            } else if line.contains("_count{"), !values.isEmpty {
+                #expect(values == values.sorted())
+                #expect(values.last == value)
+                values = []
+                histograms += 1
+            }
+        }
+        // Three latencies of two upstreams, one of none, and of two upstreams one duration and two
+        // usages; "other" has a provider of its own.
+        #expect(histograms == 7 + 2 + 4)
+    }
+
+    @Test("A fleet that just started shows its fixed series with 0")
+    func startsAtZero() {
+        let out = ByteBuffer()
+        PrometheusText.append(
+            FleetMetrics(),
+            FleetSnapshot(version: "0", pid: 1, startedAt: 0),
+            to: out
+        )
+        let lines = out.text.split(separator: "\n")
+        let requests = lines.filter { $0.hasPrefix("apus_requests_total{") }
+        #expect(requests.count == Route.allCases.count * StatusClass.allCases.count)
+        #expect(requests.allSatisfy { $0.hasSuffix(" 0") })
+    }
+}
