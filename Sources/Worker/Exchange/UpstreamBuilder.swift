@@ -57,7 +57,7 @@ enum UpstreamBuilder {
         _ settings: UpstreamSettings
     ) -> ControlRequest {
         var request = ControlRequest(
-            url: config.baseURL.description + "/models",
+            url: settings.connectURL.dropLast() + settings.pathPrefix + "/models",
             like: settings
         )
         request.headers = fields(config).map { "\($0.name): \($0.value)" }

@@ -257,9 +257,10 @@ struct RequestIntake {
     // MARK: The end
 
     /// Forgets the request and keeps what the client sent behind it.
+    ///
+    /// A request that was refused on its head alone must have no body.
     mutating func finishRequest(_ pool: BufferPool) {
         if phase == .decision, let input {
-            // Refused by its head alone; one with a body ends its connection instead.
             input.consume(headBytes)
         } else if phase == .complete, let input {
             if body == nil {
