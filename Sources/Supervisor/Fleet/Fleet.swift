@@ -83,7 +83,12 @@ final class Fleet: WorkerObserver {
 
     /// The answer to `readConfiguration`.
     func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
-        if let generation = machine.configurationAccepted(desired: workers, now: loop.now) {
+        let generation = machine.configurationAccepted(
+            desired: workers,
+            drain: configuration.drain,
+            now: loop.now
+        )
+        if let generation {
             configurations[generation] = configuration
             metrics.define(upstreams: configuration.upstreams)
         }
@@ -308,6 +313,8 @@ final class Fleet: WorkerObserver {
 final class ConfigurationMemory {
     let fd: OwnedFD
     let upstreams: [UpstreamDefinition]
+    /// Time for what runs when the fleet stops; nil for the default.
+    let drain: UInt64?
     /// Seconds since 1970.
     let loadedAt: Int
 
@@ -318,6 +325,7 @@ final class ConfigurationMemory {
             throw SystemError(.memfd, error)
         }
         upstreams = settings.upstreams
+        drain = settings.drain
         loadedAt = Syscalls.wallClock().seconds
     }
 }
