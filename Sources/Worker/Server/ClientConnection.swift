@@ -383,7 +383,7 @@ final class ClientConnection: EventHandler {
         intake.finishRequest(worker.buffers)
         if mustLinger {
             linger()
-        } else if closesAfterAnswer {
+        } else if closesAfterAnswer || (worker.isDraining && !intake.holdsBytes) {
             close()
         } else {
             state = .idle
@@ -434,9 +434,13 @@ final class ClientConnection: EventHandler {
     func abort() {
         guard state != .closed else { return }
         if state == .responding {
-            clientLeft(.stopped)
-        } else {
-            close()
+            closesAfterAnswer = true
+            exchange?.stop()
+        }
+        switch state {
+        case .responding: clientLeft(.stopped)
+        case .idle, .reading, .lingering: close()
+        case .closed: break
         }
     }
 
