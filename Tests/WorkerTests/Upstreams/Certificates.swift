@@ -178,6 +178,7 @@ final class Certificates {
     ///   - name: the name of the files.
     ///   - hosts: the subject's alternative names, as openssl spells them.
     ///   - days: how long it is valid; -1 for one that has expired.
+    /// - Throws: when openssl fails.
     func make(_ name: String, hosts: String, days: Int = 100) throws {
         serial += 1
         let request = "\(directory)/\(name).csr"
