@@ -6,7 +6,7 @@ import System
 
 /// The running supervisor: listeners, fleet, signals and the service manager on one loop.
 final class Supervisor {
-    static let version = "0.1.0"
+    static let version = Version.text
 
     /// What cannot be changed while it runs.
     struct Options {
