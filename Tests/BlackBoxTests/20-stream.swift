@@ -73,7 +73,8 @@ extension BlackBox {
                 let connections = (0..<5).map {
                     metrics.sum("apus_worker_connections", ["slot": "\($0)"])
                 }
-                #expect(connections.allSatisfy { $0 == 40 }, "\(connections)")
+                // Least work first, but no worker is given more than it can acknowledge at once.
+                #expect(connections.allSatisfy { $0 >= 20 && $0 <= 60 }, "\(connections)")
             }
         }
 
