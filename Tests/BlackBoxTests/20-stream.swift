@@ -273,9 +273,13 @@ extension BlackBox {
         func errorLater() throws {
             let error =
                 #"{"message":"Out of luck","type":"server_error","param":null,"code":"bad"}"#
-            let events = [ChatEvents.content("a"), "data: {\"error\":\(error)}\n\n"]
+            let events = [
+                ChatEvents.content("a"), "data: {\"error\":\(error)}\n\n", ChatEvents.content("b"),
+                ChatEvents.done,
+            ]
             let upstream = try ScriptedUpstream { _ in
-                UpstreamAnswer.stream(events + [ChatEvents.content("b"), ChatEvents.done])
+                // Together with its error, content might not have been passed on yet.
+                UpstreamAnswer.stream(events, pause: .milliseconds(60))
             }
             try BlackBox.withUpstream(upstream) { fleet, _ in
                 let received = try Self.begin(fleet).readReply().events()

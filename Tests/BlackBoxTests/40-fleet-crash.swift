@@ -205,9 +205,7 @@ extension BlackBox {
                         }
                     }
                 }
-                _ = try eventually("return of the descriptors to \(before.count)") {
-                    ProcessFacts.descriptorCount(fleet.pid) <= before.count ? true : nil
-                }
+                try ProcessFacts.waitForDescriptors(of: fleet.pid, atMost: before)
                 _ = try eventually("two children") {
                     ProcessFacts.children(fleet.pid).count == 2 ? true : nil
                 }
