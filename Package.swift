@@ -106,7 +106,7 @@ let package = Package(
         tests("LogTests", ["Bytes", "JSON", "System", "Log"]),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
+            ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config", "Log"]
         ),
         tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),

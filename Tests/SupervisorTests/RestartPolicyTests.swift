@@ -22,7 +22,10 @@ import Testing
         let middle = low / 9 * 10
         var largest: UInt64 = 0
         for step in 0..<1000 {
-            let delay = RestartPolicy.delay(after: failures, jitter: UInt64(step) &* 0x9E37_79B9_7F4A)
+            let delay = RestartPolicy.delay(
+                after: failures,
+                jitter: UInt64(step) &* 0x9E37_79B9_7F4A
+            )
             #expect(delay >= low)
             #expect(delay <= middle + middle / 10)
             largest = max(largest, delay)
