@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
+// Run-time checks of overlapping accesses stay on in debug builds, where all tests run. In release
+// they cost 7 % of a proxied request's CPU in a process that has one thread (measured by profile).
 let strict: [SwiftSetting] = [
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
     .treatAllWarnings(as: .error),
@@ -108,7 +111,10 @@ let package = Package(
             "SupervisorTests",
             ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config", "Log"]
         ),
-        tests("WorkerTests", ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config"]),
+        tests(
+            "WorkerTests",
+            ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics"]
+        ),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]
 )

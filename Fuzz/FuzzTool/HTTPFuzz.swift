@@ -6,39 +6,31 @@ import HTTP
 /// Feeds changed messages to every parser of the HTTP module.
 ///
 /// Method: take a message of the corpus, change it in a few places, parse it whole, byte by byte
-/// and in random pieces, and compare a transcript of everything the parser said. A difference, a
-/// trap, or bytes that a parser claims without having been given them is a finding. The seed
-/// decides everything, so a finding comes back with it.
+/// and in random pieces, and compare transcripts of everything the parser said. A difference or a
+/// trap is a finding.
 enum HTTPFuzz {
     /// What one input is given to.
     private enum Target: CaseIterable {
         case request, response, responseToHead, chunks, events
     }
 
-    /// Runs `iterations` inputs and tells whether all were handled well.
-    static func run(seed: UInt64, iterations: Int) -> Bool {
-        for iteration in 0..<iterations {
-            // One generator per input: a finding is repeated by its own seed with one iteration.
-            let inputSeed = seed &+ UInt64(iteration)
-            var random = FuzzRandom(seed: inputSeed)
-            let bytes = random.mutate(
-                corpus[random.below(corpus.count)],
-                with: corpus[random.below(corpus.count)]
+    static func run(_ run: inout FuzzRun) {
+        while run.advance() {
+            let bytes = mutate(
+                corpus[run.below(corpus.count)],
+                with: corpus[run.below(corpus.count)],
+                &run
             )
-            let limits = random.below(2) == 0 ? HTTPLimits.request : smallLimits
+            let limits = run.below(2) == 0 ? HTTPLimits.request : smallLimits
+            let pieces = cut(bytes, &run)
             for target in Target.allCases {
                 let whole = transcript(target, [bytes[...]], limits)
                 let bytewise = transcript(target, bytes.indices.map { bytes[$0...$0] }, limits)
-                let pieces = transcript(target, random.cut(bytes), limits)
-                if whole != bytewise || whole != pieces {
-                    print("http: \(target) depends on the cut, seed \(inputSeed), input:")
-                    print(hexadecimal(bytes))
-                    print("whole: \(whole)\nbytewise: \(bytewise)\npieces: \(pieces)")
-                    return false
-                }
+                run.check(whole == bytewise, "\(target) says the same byte by byte", bytes)
+                let cut = transcript(target, pieces, limits)
+                run.check(whole == cut, "\(target) says the same in pieces", bytes)
             }
         }
-        return true
     }
 
     private static let smallLimits = HTTPLimits(
@@ -240,36 +232,6 @@ enum HTTPFuzz {
         range.map { bytes[$0] }
     }
 
-    private static func hexadecimal(_ bytes: [UInt8]) -> String {
-        let out = ByteBuffer()
-        for byte in bytes {
-            out.append(ByteBuffer.hexadecimalDigit(byte >> 4))
-            out.append(ByteBuffer.hexadecimalDigit(byte & 15))
-        }
-        return out.text
-    }
-}
-
-/// SplitMix64 and the changes made with it.
-private struct FuzzRandom {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func below(_ bound: Int) -> Int {
-        Int(truncatingIfNeeded: next() % UInt64(bound))
-    }
-
     /// Bytes and words that decide things in HTTP.
     private static let spices: [[UInt8]] =
         [
@@ -280,34 +242,38 @@ private struct FuzzRandom {
             "7fffffffffffffff", "9223372036854775807", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
         ].map { Array($0.utf8) }
 
-    mutating func mutate(_ bytes: [UInt8], with other: [UInt8]) -> [UInt8] {
+    private static func mutate(
+        _ bytes: [UInt8],
+        with other: [UInt8],
+        _ run: inout FuzzRun
+    ) -> [UInt8] {
         var bytes = bytes
-        for _ in 0...below(4) {
-            let place = below(bytes.count + 1)
-            let end = min(bytes.count, place + below(9))
-            switch below(6) {
+        for _ in 0...run.below(4) {
+            let place = run.below(bytes.count + 1)
+            let end = min(bytes.count, place + run.below(9))
+            switch run.below(6) {
             case 0:
-                bytes.insert(contentsOf: Self.spices[below(Self.spices.count)], at: place)
+                bytes.insert(contentsOf: spices[run.below(spices.count)], at: place)
             case 1:
                 bytes.removeSubrange(place..<end)
             case 2:
                 bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
             case 3 where place < bytes.count:
-                bytes[place] = UInt8(truncatingIfNeeded: next())
+                bytes[place] = UInt8(truncatingIfNeeded: run.next())
             case 4 where place < bytes.count:
-                bytes[place] ^= 1 << UInt8(below(8))
+                bytes[place] ^= 1 << UInt8(run.below(8))
             default:
-                bytes.replaceSubrange(place..., with: other[below(other.count + 1)...])
+                bytes.replaceSubrange(place..., with: other[run.below(other.count + 1)...])
             }
         }
         return bytes
     }
 
-    mutating func cut(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
+    private static func cut(_ bytes: [UInt8], _ run: inout FuzzRun) -> [ArraySlice<UInt8>] {
         var pieces: [ArraySlice<UInt8>] = []
         var start = 0
         while start < bytes.count {
-            let end = min(bytes.count, start + 1 + below(24))
+            let end = min(bytes.count, start + 1 + run.below(24))
             pieces.append(bytes[start..<end])
             start = end
         }

@@ -20,6 +20,10 @@ void ccurl_easy_free(CURL *easy) {
     curl_easy_cleanup(easy);
 }
 
+void ccurl_easy_reset(CURL *easy) {
+    curl_easy_reset(easy);
+}
+
 int ccurl_easy_set_long(CURL *easy, CURLoption option, long value) {
     return (int)curl_easy_setopt(easy, option, value);
 }
@@ -164,7 +168,7 @@ int ccurl_url_host(const char *url, char *host, size_t capacity, uint16_t *port)
     if (!code) strcpy(host, text);
     curl_free(text);
     text = NULL;
-    if (!code && curl_url_get(parsed, CURLUPART_PORT, &text, 0) == CURLUE_OK) {
+    if (!code && curl_url_get(parsed, CURLUPART_PORT, &text, CURLU_DEFAULT_PORT) == CURLUE_OK) {
         *port = (uint16_t)strtoul(text, NULL, 10);
     }
     curl_free(text);

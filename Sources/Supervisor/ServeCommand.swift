@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Config
 import Log
 import System
 
@@ -68,7 +69,11 @@ struct ServeCommand: Equatable {
     ///
     /// Returns the exit code.
     func run(log: LogSink) -> Int32 {
-        let source = ConfigurationFile(path: configPath)
+        let source = ConfigurationFile(
+            path: configPath,
+            overrides: overrides,
+            environment: ConfigLoader.processEnvironment()
+        )
         switch source.read() {
         case .invalid(let errors):
             for error in errors { log.log(.error, text: error) }
@@ -84,6 +89,14 @@ struct ServeCommand: Equatable {
             )
             return run(options, settings, log)
         }
+    }
+
+    private var overrides: ConfigOverrides {
+        ConfigOverrides(
+            listen: (listen ?? []).map(\.description),
+            statusListen: status?.description,
+            workers: workers.map { String($0) }
+        )
     }
 
     private func run(

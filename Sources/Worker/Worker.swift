@@ -21,6 +21,7 @@ final class Worker {
     let metrics: WorkerMetrics
     let log: LogSink
     let lane: Upstreams
+    let control: ControlCalls
     let upstreams: [Upstream]
     let cors: CrossOrigin
     let buffers = BufferPool()
@@ -69,6 +70,7 @@ final class Worker {
         let built = UpstreamBuilder.build(config.upstreams)
         upstreams = built.upstreams
         lane = Upstreams(settings: built.lane, loop: loop)
+        control = ControlCalls(loop: loop)
         hasLane = !built.lane.isEmpty
     }
 
@@ -170,7 +172,7 @@ final class Worker {
 
 /// Brings the drain deadline to the worker.
 private final class DrainGuard: EventHandler {
-    private unowned let worker: Worker
+    private let worker: Worker
 
     init(worker: Worker) {
         self.worker = worker

@@ -60,9 +60,12 @@ struct WorkerMain {
                 limit: configurationBytesMax
             )
             OwnedFD(owning: Inherited.configuration).close()
-            return try ConfigBundle(decoding: bytes.span).config()
+            guard let bundle = ConfigBundle(decoding: bytes.span) else {
+                fail(configurationExit, "the supervisor's configuration is not readable")
+            }
+            return try bundle.config()
         } catch {
-            fail(configurationExit, "the configuration from the supervisor is broken: \(error)")
+            fail(configurationExit, "the supervisor's configuration is broken: \(error)")
         }
     }
 

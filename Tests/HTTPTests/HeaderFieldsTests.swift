@@ -95,6 +95,20 @@ struct HeaderFieldsTests {
         )
     }
 
+    @Test("Connection is bounded, over several lines too")
+    func connectionIsBounded() {
+        for (lengths, isTaken) in [
+            ([1024], true), ([1025], false), ([512, 512], true), ([512, 513], false),
+        ] {
+            let lines = lengths.map { "Connection: " + String(repeating: ",", count: $0) + "\r\n" }
+            let bytes = Array(("GET / HTTP/1.0\r\n" + lines.joined() + "\r\n").utf8)
+            let error = RequestTranscript([bytes[...]]).error
+            #expect(error == (isTaken ? nil : .connectionTooLong))
+            let answer = Array(("HTTP/1.0 200 OK\r\n" + lines.joined() + "\r\n").utf8)
+            #expect(ResponseTranscript([answer[...]]).error == error)
+        }
+    }
+
     @Test("the storage starts empty for every head")
     func storage() throws {
         var parser = RequestHeadParser()

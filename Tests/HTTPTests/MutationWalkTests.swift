@@ -66,7 +66,7 @@ struct MutationWalkTests {
         return pieces
     }
 
-    static let walkLength = 6000
+    static let walkLength = 2000
 
     static func walk<Output: Equatable>(
         _ seed: UInt64,

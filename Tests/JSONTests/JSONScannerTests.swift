@@ -133,4 +133,52 @@ struct JSONScannerTests {
         _ = try scanner.scan(bytes.span, isFinal: true)
         #expect(scanner.tape.string(of: scanner.tape.root, in: bytes.span) == "a\nb and more")
     }
+
+    @Test("documents of many values keep their shape over the chunks of a tape")
+    func manyValues() throws {
+        var scanner = JSONScanner()
+        for count in [20_000, 3, 16_383, 70_000, 100] {
+            scanner.reset()
+            let text = "[" + (0..<count).map { "[\($0)]" }.joined(separator: ",") + "]"
+            let bytes = Array(text.utf8)
+            _ = try scanner.scan(bytes.span, isFinal: true)
+            let tape = scanner.tape
+            #expect(tape.count == 2 * count + 1)
+            var expected = 0
+            for element in tape.elements(of: tape.root) {
+                let number = tape.elements(of: element).first { _ in true }
+                let value = number.flatMap { tape.integer(of: $0, in: bytes.span) }
+                if value != expected { Issue.record("element \(expected) is \(value ?? -1)") }
+                expected += 1
+            }
+            #expect(expected == count)
+        }
+    }
+
+    @Test("UTF-8 is judged as the standard library judges it, at the end and before more text")
+    func everySequence() {
+        let seconds: [UInt8] = [0x00, 0x21, 0x7F] + Array(0x80...0xC0) + [0xFF]
+        let thirds: [UInt8] = [0x7F, 0x80, 0xBF, 0xC0]
+        var scanner = JSONScanner()
+        for lead in UInt8(0x80)...0xFF {
+            for second in seconds {
+                for third in thirds {
+                    for tail in [[], Array("abcd".utf8)] {
+                        let content = [lead, second, third] + tail
+                        let bytes = [0x22] + content + [0x22]
+                        let isText = String(validating: content, as: UTF8.self) != nil
+                        let expected = isText && second >= 0x20
+                        scanner.reset()
+                        var isAccepted = true
+                        do throws(JSONError) {
+                            _ = try scanner.scan(bytes.span, isFinal: true)
+                        } catch {
+                            isAccepted = false
+                        }
+                        if isAccepted != expected { Issue.record("\(bytes)") }
+                    }
+                }
+            }
+        }
+    }
 }

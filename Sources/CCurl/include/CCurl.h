@@ -23,6 +23,8 @@ const char *ccurl_easy_text(int code);
 
 CURL *_Nullable ccurl_easy_new(void);
 void ccurl_easy_free(CURL *easy);
+/// Restores every option's default; connections and TLS sessions stay.
+void ccurl_easy_reset(CURL *easy);
 int ccurl_easy_set_long(CURL *easy, CURLoption option, long value);
 int ccurl_easy_set_offset(CURL *easy, CURLoption option, int64_t value);
 /// libcurl copies the text; NULL restores the default.
@@ -89,8 +91,8 @@ int ccurl_share_free(CURLSH *share);
 
 // MARK: URLs
 
-/// Writes host and port (0 when absent) of `url`; 0 on success, a CURLUcode otherwise. What does
-/// not fit is an error.
+/// Writes host and port (the scheme's when absent, 0 when unknown) of `url`; 0 on success, a
+/// CURLUcode otherwise. What does not fit is an error.
 int ccurl_url_host(const char *url, char *host, size_t capacity, uint16_t *port);
 
 #pragma clang assume_nonnull end

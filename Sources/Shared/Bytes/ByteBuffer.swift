@@ -21,7 +21,7 @@ package final class ByteBuffer {
     package init(capacity: Int = 0) {
         let bytes = max(capacity, Self.capacityMin)
         // SAFETY: owned by this object alone, freed in deinit, every access is bounded by capacity.
-        unsafe storage = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 16)
+        unsafe storage = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 1)
         self.capacity = bytes
         head = 0
         tail = 0
@@ -129,7 +129,7 @@ package final class ByteBuffer {
         }
         let grown = max(capacity * 2, readable + bytes)
         // SAFETY: the new block is larger than what is copied into it; the old one is freed once.
-        let fresh = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 16)
+        let fresh = UnsafeMutableRawPointer.allocate(byteCount: grown, alignment: 1)
         unsafe fresh.copyMemory(from: storage + head, byteCount: readable)
         unsafe storage.deallocate()
         unsafe storage = fresh

@@ -10,36 +10,14 @@ enum ASCII {
     static let semicolon: UInt8 = 0x3B
     static let comma: UInt8 = 0x2C
 
-    /// A set of ASCII bytes, one bit each, so that a test is a shift and no memory access.
-    struct Set {
-        private let low: UInt64
-        private let high: UInt64
-
-        init(letters: Bool = true, digits: Bool = true, and others: StaticString) {
-            var low: UInt64 = digits ? 0x03FF_0000_0000_0000 : 0
-            var high: UInt64 = letters ? 0x07FF_FFFE_07FF_FFFE : 0
-            for index in 0..<others.utf8CodeUnitCount {
-                let byte = others.byte(index)
-                if byte < 64 {
-                    low |= 1 << UInt64(byte)
-                } else {
-                    high |= 1 << UInt64(byte & 63)
-                }
-            }
-            self.low = low
-            self.high = high
-        }
-
-        init(low: UInt64, high: UInt64) {
-            self.low = low
-            self.high = high
-        }
-
-        @inline(__always)
-        func contains(_ byte: UInt8) -> Bool {
-            let bits = byte < 64 ? low : byte < 128 ? high : 0
-            return (bits >> UInt64(byte & 63)) & 1 == 1
-        }
+    /// Whether `byte` is in a set of ASCII bytes that is given as two masks of one bit each.
+    ///
+    /// The masks are written out where they are used: a static set would be behind a check for its
+    /// lazy initialisation. Tests compare them with the grammar.
+    @inline(__always)
+    private static func isIn(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {
+        let bits = byte < 64 ? low : byte < 128 ? high : 0
+        return (bits >> UInt64(byte & 63)) & 1 == 1
     }
 
     /// Whether `byte` may be part of a token.
@@ -50,8 +28,7 @@ enum ASCII {
     /// Spec: RFC 9110 section 5.6.2.
     @inline(__always)
     static func isToken(_ byte: UInt8) -> Bool {
-        // The masks are written out: a static set would be behind a lazy-initialisation check.
-        Set(low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE).contains(byte)
+        isIn(byte, low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE)
     }
 
     /// Whether `byte` may be part of a Host value.
@@ -60,8 +37,9 @@ enum ASCII {
     ///
     /// Stricter than the RFC: no comma, so that two merged Host lines cannot look like one.
     /// Spec: RFC 9110 section 7.2, RFC 3986 section 3.2.2.
+    @inline(__always)
     static func isHost(_ byte: UInt8) -> Bool {
-        Set(and: "-._~%!$&'()*+;=:[]").contains(byte)
+        isIn(byte, low: 0x2FFF_6FF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
     }
 
     @inline(__always)

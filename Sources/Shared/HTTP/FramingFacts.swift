@@ -25,6 +25,7 @@ struct FramingFacts {
     private(set) var expectsContinue = false
     private(set) var connectionClose = false
     private(set) var connectionKeepAlive = false
+    private var connectionBytes = 0
 
     /// Takes a field that matters in requests and responses.
     ///
@@ -39,7 +40,7 @@ struct FramingFacts {
         switch known {
         case .contentLength: try noteContentLength(value, in: bytes)
         case .transferEncoding: try noteTransferEncoding(value, version: version, in: bytes)
-        case .connection: noteConnection(value, in: bytes)
+        case .connection: try noteConnection(value, in: bytes)
         default: break
         }
     }
@@ -130,7 +131,12 @@ struct FramingFacts {
         isChunked = true
     }
 
-    private mutating func noteConnection(_ value: Range<Int>, in bytes: Span<UInt8>) {
+    private mutating func noteConnection(
+        _ value: Range<Int>,
+        in bytes: Span<UInt8>
+    ) throws(HTTPParseError) {
+        connectionBytes += value.count
+        if connectionBytes > HTTPLimits.connectionBytesMax { throw .connectionTooLong }
         var list = TokenList(value)
         while let token = list.next(bytes) {
             if bytes.equalsIgnoringCase(token, "close") {
@@ -143,6 +149,7 @@ struct FramingFacts {
 
     /// Whether `value` can be an authority without user information; empty is allowed.
     ///
+    /// Stricter than the RFC: between brackets only IPv6 addresses, without a zone.
     /// Spec: RFC 9110 section 7.2, RFC 9112 section 3.2.
     static func isHost(_ value: Range<Int>, in bytes: Span<UInt8>) -> Bool {
         var inBrackets = false
@@ -155,7 +162,8 @@ struct FramingFacts {
                 if offset != value.lowerBound { return false }
                 inBrackets = true
             case UInt8(ascii: "]"):
-                if !inBrackets { return false }
+                // An address has at least the two colons of `::`.
+                if !inBrackets || offset < value.lowerBound + 3 { return false }
                 inBrackets = false
                 let next = offset + 1
                 if next < value.upperBound, bytes[next] != ASCII.colon { return false }
@@ -163,7 +171,12 @@ struct FramingFacts {
                 if portStart != nil { return false }
                 portStart = offset + 1
             default:
-                if portStart != nil, !ASCII.isDigit(byte) { return false }
+                if inBrackets {
+                    let isAddress = byte == ASCII.colon || byte == UInt8(ascii: ".")
+                    if !isAddress, ASCII.hexadecimal(byte) == nil { return false }
+                } else if portStart != nil, !ASCII.isDigit(byte) {
+                    return false
+                }
             }
         }
         return !inBrackets

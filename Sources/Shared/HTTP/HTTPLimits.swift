@@ -44,6 +44,12 @@ package struct HTTPLimits: Equatable, Sendable {
     /// Limit: 8 KiB. Checksums and timings are the only trailers seen; they take below 1 KiB.
     package static let trailerBytesDefault = 8 << 10
 
+    /// Most bytes in the Connection values of one head.
+    ///
+    /// Limit: 1 KiB. `isHopByHop` compares every field with every option, so that this product must
+    /// stay small; what is seen has below 40 bytes.
+    package static let connectionBytesMax = 1 << 10
+
     /// Most interim (1xx) responses before a final one.
     ///
     /// Limit: 16. Two are usual (100 and 103); without a cap a peer could send them for ever.
@@ -83,7 +89,11 @@ package struct HTTPLimits: Equatable, Sendable {
         )
         // Offsets into a head are kept in 32 bits.
         precondition(headBytes <= Int(Int32.max), "head limit beyond 2 GiB")
-        precondition(fields >= 1 && chunkExtensionBytes >= 0 && trailerBytes >= 0, "limit below 0")
+        precondition(
+            fields >= 0 && chunkExtensionBytes >= 0 && chunkExtensionBytesTotal >= 0
+                && trailerBytes >= 0,
+            "limit below 0"
+        )
         self.startLineBytes = startLineBytes
         self.headBytes = headBytes
         self.fields = fields

@@ -36,6 +36,8 @@ package enum HTTPParseError: Error, Equatable, CaseIterable {
     /// More field lines than the limit.
     case tooManyFields
 
+    /// The Connection values of one head passed their limit.
+    case connectionTooLong
     /// HTTP/1.1 without Host.
     case hostMissing
     /// More than one Host.
@@ -86,7 +88,7 @@ package enum HTTPParseError: Error, Equatable, CaseIterable {
         case .bodyTooLarge: 413
         case .startLineTooLong: 414
         case .expectationUnsupported: 417
-        case .headTooLarge, .tooManyFields, .trailersTooLarge: 431
+        case .headTooLarge, .tooManyFields, .connectionTooLong, .trailersTooLarge: 431
         case .connectUnsupported, .transferEncodingUnsupported: 501
         case .switchingProtocolsRefused, .tooManyInterimResponses: 502
         case .badVersion: 505
@@ -110,6 +112,7 @@ package enum HTTPParseError: Error, Equatable, CaseIterable {
         case .obsoleteFold: "A header line starts with white space."
         case .headTooLarge: "The header section is too large."
         case .tooManyFields: "The message has too many headers."
+        case .connectionTooLong: "The Connection header is too long."
         case .hostMissing: "The Host header is missing."
         case .hostDuplicate: "The Host header is given more than once."
         case .hostInvalid: "The Host header is malformed."

@@ -45,6 +45,12 @@ extension JSONScanner {
         in bytes: Span<UInt8>
     ) throws(JSONError) -> Bool {
         repeat {
+            // Most text beyond ASCII has two or three bytes per character.
+            let common = UTF8Sequence.commonLength(at: at, in: bytes)
+            if common > 0 {
+                at += common
+                continue
+            }
             switch UTF8Sequence(at: at, in: bytes) {
             case .valid(let count): at += count
             case .incomplete: return false

@@ -47,6 +47,15 @@ package struct JSONSplice {
         add(range, start)
     }
 
+    /// Exchanges `range` for the JSON string whose text is `text`.
+    ///
+    /// - Precondition: As for `replace(_:with:)`.
+    package mutating func replace(_ range: Range<Int>, withQuoted text: Span<UInt8>) {
+        let start = replacements.count
+        JSONWriter.appendQuoted(text, to: replacements)
+        add(range, start)
+    }
+
     /// Puts `bytes` before the byte at `offset`.
     package mutating func insert(at offset: Int, _ bytes: Span<UInt8>) {
         replace(offset..<offset, with: bytes)

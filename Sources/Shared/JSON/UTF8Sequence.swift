@@ -64,4 +64,26 @@ enum UTF8Sequence: Equatable {
         }
         self = .valid(count: count)
     }
+
+    /// Length of a right sequence of two or three bytes at `start`; 0 when it is anything else or
+    /// stands within the last four bytes.
+    @inline(__always)
+    static func commonLength(at start: Int, in bytes: Span<UInt8>) -> Int {
+        guard start + 4 <= bytes.count else { return 0 }
+        // SAFETY: four bytes from `start` lie in the span; every bit pattern is a UInt32.
+        let raw = unsafe bytes.bytes
+        let loaded = unsafe raw.unsafeLoadUnaligned(fromByteOffset: start, as: UInt32.self)
+        let word = UInt32(littleEndian: loaded)
+        // The low byte comes first. 1110xxxx 10xxxxxx 10xxxxxx: of the first five free bits, all
+        // zero is an overlong form and 1101 with a one is a surrogate.
+        if word & 0x00C0_C0F0 == 0x0080_80E0 {
+            let telling = word & 0x200F
+            return telling == 0 || telling == 0x200D ? 0 : 3
+        }
+        // 110xxxxx 10xxxxxx: without one of the upper four free bits it is an overlong form.
+        if word & 0xC0E0 == 0x80C0 {
+            return word & 0x1E == 0 ? 0 : 2
+        }
+        return 0
+    }
 }

@@ -52,31 +52,18 @@ package final class WorkerMetrics {
         _ upstream: UpstreamIndex,
         nanoseconds: UInt64
     ) {
-        let index = Cells.histogram(route, latency)
-        guard totals.claim(histogram: index, upstream: upstream.raw) else {
-            count(.latenciesDropped)
-            return
-        }
-        totals.upstreams[upstream.raw]?.histograms[index].record(nanoseconds: nanoseconds)
+        totals.record(latency, route, upstream, nanoseconds: nanoseconds)
     }
 
     /// Counts the tokens of one answer; call once per request.
     package func tokensUsed(_ usage: TokenUsage, _ route: Route, _ upstream: UpstreamIndex) {
-        add(usage.input, to: Cells.tokens(route, .input), upstream)
-        add(usage.output, to: Cells.tokens(route, .output), upstream)
-        add(usage.cached, to: Cells.tokens(route, .cached), upstream)
-        add(usage.reasoning, to: Cells.tokens(route, .reasoning), upstream)
-        guard let operation = route.operation else { return }
-        let input = Cells.usage(operation, output: false) + Cells.usageBucket(usage.input)
-        let output = Cells.usage(operation, output: true) + Cells.usageBucket(usage.output)
-        add(1, to: input, upstream)
-        add(1, to: output, upstream)
+        totals.add(usage, route, upstream)
     }
 
     // MARK: Upstreams
 
     package func attemptEnded(_ upstream: UpstreamIndex, _ result: UpstreamResult) {
-        add(1, to: Cells.result(result), upstream)
+        totals.add(1, to: Cells.result(result), upstream)
     }
 
     package func count(
@@ -84,17 +71,54 @@ package final class WorkerMetrics {
         _ upstream: UpstreamIndex,
         by amount: Int = 1
     ) {
-        add(UInt64(clamping: amount), to: Cells.counter(counter), upstream)
+        totals.add(UInt64(clamping: amount), to: Cells.counter(counter), upstream)
+    }
+
+    /// Takes over the value of a counter that is kept elsewhere and only rises.
+    package func raise(_ counter: UpstreamCounter, _ upstream: UpstreamIndex, to value: UInt64) {
+        totals.allocate(upstream: upstream.raw)
+        totals.upstreams[upstream.raw]?.cells[Cells.counter(counter)] = value
     }
 
     package func set(_ gauge: UpstreamGauge, _ upstream: UpstreamIndex, to value: Int) {
         totals.allocate(upstream: upstream.raw)
         totals.upstreams[upstream.raw]?.cells[Cells.gauge(gauge)] = UInt64(clamping: value)
     }
+}
 
-    private func add(_ amount: UInt64, to cell: Int, _ upstream: UpstreamIndex) {
-        totals.allocate(upstream: upstream.raw)
-        totals.upstreams[upstream.raw]?.cells[cell] &+= amount
+/// What a worker does to its totals: one access to them per fact, because each is checked.
+extension MetricTotals {
+    fileprivate mutating func record(
+        _ latency: Latency,
+        _ route: Route,
+        _ upstream: UpstreamIndex,
+        nanoseconds: UInt64
+    ) {
+        let index = Cells.histogram(route, latency)
+        guard claim(histogram: index, upstream: upstream.raw) else {
+            fixed[Cells.counter(.latenciesDropped)] &+= 1
+            return
+        }
+        upstreams[upstream.raw]?.histograms[index].record(nanoseconds: nanoseconds)
+    }
+
+    fileprivate mutating func add(_ usage: TokenUsage, _ route: Route, _ upstream: UpstreamIndex) {
+        add(usage.input, to: Cells.tokens(route, .input), upstream)
+        add(usage.output, to: Cells.tokens(route, .output), upstream)
+        if usage.cached > 0 { add(usage.cached, to: Cells.tokens(route, .cached), upstream) }
+        if usage.reasoning > 0 {
+            add(usage.reasoning, to: Cells.tokens(route, .reasoning), upstream)
+        }
+        guard let operation = route.operation else { return }
+        let input = Cells.usage(operation, output: false) + Cells.usageBucket(usage.input)
+        let output = Cells.usage(operation, output: true) + Cells.usageBucket(usage.output)
+        add(1, to: input, upstream)
+        add(1, to: output, upstream)
+    }
+
+    fileprivate mutating func add(_ amount: UInt64, to cell: Int, _ upstream: UpstreamIndex) {
+        allocate(upstream: upstream.raw)
+        upstreams[upstream.raw]?.cells[cell] &+= amount
     }
 }
 

@@ -187,6 +187,15 @@ final class Fleet: WorkerObserver {
             preconditionFailure("a worker became ready that does not run")
         }
         process.readyAt = Syscalls.wallClock().seconds
+        log.info("worker ready") { record in
+            record.field("slot", process.slot)
+            record.field("generation", Int(process.generation))
+            record.field("worker_pid", Int(process.pid))
+            record.field(
+                "boot_ms",
+                milliseconds: Syscalls.monotonicNanoseconds() - process.spawnedAt
+            )
+        }
         handoff.admit(process)
     }
 

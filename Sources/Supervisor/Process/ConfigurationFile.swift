@@ -1,27 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Config
+import Metrics
 import System
 
-/// The configuration file of the command line, or the defaults without one.
+/// The configuration file, or the embedded default without one, with the command line's overrides.
 final class ConfigurationFile: ConfigurationSource {
-    /// Thousands of keys with their limits fit into a megabyte.
-    private static let bytesMax = 16 * 1024 * 1024
-
     private let path: String?
+    private let overrides: ConfigOverrides
+    private let loader: ConfigLoader
 
-    init(path: String?) {
+    init(path: String?, overrides: ConfigOverrides, environment: [String: String]) {
         self.path = path
+        self.overrides = overrides
+        loader = ConfigLoader(environment: environment)
     }
 
     override func read() -> ConfigurationReading {
-        var bytes = Array("{}".utf8)
-        if let path {
-            do throws(Errno) {
-                bytes = try Syscalls.contents(of: path, limit: Self.bytesMax)
-            } catch {
-                return .invalid(["\(path): \(error)"])
-            }
+        do throws(ConfigErrors) {
+            let (config, bundle) = try loader.load(path: path, overrides: overrides)
+            return .valid(FleetSettings(config, bundle))
+        } catch {
+            return .invalid(error.errors.map(\.description))
         }
-        guard let listen = SocketAddress("127.0.0.1:3001") else { return .invalid([]) }
-        return .valid(FleetSettings(listen: [listen], status: nil, workers: nil, bundle: bytes))
+    }
+}
+
+extension FleetSettings {
+    init(_ config: Config, _ bundle: ConfigBundle) {
+        let encoded = ByteBuffer(capacity: 4096)
+        bundle.encode(to: encoded)
+        var workers: Int?
+        if case .count(let count) = config.workers { workers = count }
+        self.init(
+            listen: config.listen,
+            status: config.statusListen,
+            workers: workers,
+            bundle: encoded.array,
+            upstreams: config.upstreams.map { upstream in
+                switch upstream.kind {
+                case .openai: UpstreamDefinition(name: upstream.name, provider: "openai")
+                case .demo: UpstreamDefinition(name: upstream.name, provider: "demo")
+                }
+            }
+        )
     }
 }

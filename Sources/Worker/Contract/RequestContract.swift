@@ -32,38 +32,57 @@ enum RequestContract {
             let text = tape.string(of: name, in: bytes) ?? ""
             throw invalid("The member '\(text)' is given twice.", text, "duplicate_member")
         }
-        guard let model = tape.member("model", of: root, in: bytes) else {
+        let members = Members(tape, bytes)
+        guard let model = members.model else {
             throw invalid("The member 'model' is missing.", "model", "missing_required_parameter")
         }
         guard tape.kind(of: model) == .string, !tape.contentRange(of: model).isEmpty else {
             throw invalid("'model' must be a string that is not empty.", "model", "invalid_type")
         }
-        try checkContent(endpoint, tape, root, bytes)
-        return try streamFacts(tape, root, model, bytes)
+        switch endpoint {
+        case .chatCompletions: try checkMessages(members.messages, tape, bytes)
+        case .completions: try require("prompt", members.prompt, tape)
+        case .embeddings: try require("input", members.input, tape)
+        case .models, .model, .health: break
+        }
+        return try streamFacts(members, model, tape, bytes)
     }
 
-    private static func checkContent(
-        _ endpoint: Endpoint,
-        _ tape: JSONTape,
-        _ root: JSONNode,
-        _ bytes: Span<UInt8>
-    ) throws(APIError) {
-        switch endpoint {
-        case .chatCompletions: try checkMessages(tape, root, bytes)
-        case .completions: try require("prompt", tape, root, bytes)
-        case .embeddings: try require("input", tape, root, bytes)
-        case .models, .model, .health: break
+    /// The members of the body that matter here, found in one pass.
+    private struct Members {
+        var model: JSONNode?
+        var messages: JSONNode?
+        var prompt: JSONNode?
+        var input: JSONNode?
+        var stream: JSONNode?
+        var streamOptions: JSONNode?
+
+        init(_ tape: JSONTape, _ bytes: Span<UInt8>) {
+            for member in tape.members(of: tape.root) {
+                let name = member.name
+                if tape.equals(name, "model", in: bytes) {
+                    model = member.value
+                } else if tape.equals(name, "messages", in: bytes) {
+                    messages = member.value
+                } else if tape.equals(name, "stream", in: bytes) {
+                    stream = member.value
+                } else if tape.equals(name, "stream_options", in: bytes) {
+                    streamOptions = member.value
+                } else if tape.equals(name, "prompt", in: bytes) {
+                    prompt = member.value
+                } else if tape.equals(name, "input", in: bytes) {
+                    input = member.value
+                }
+            }
         }
     }
 
     private static func require(
-        _ name: StaticString,
-        _ tape: JSONTape,
-        _ root: JSONNode,
-        _ bytes: Span<UInt8>
+        _ text: String,
+        _ node: JSONNode?,
+        _ tape: JSONTape
     ) throws(APIError) {
-        let text = name.description
-        guard let node = tape.member(name, of: root, in: bytes) else {
+        guard let node else {
             throw invalid("The member '\(text)' is missing.", text, "missing_required_parameter")
         }
         switch tape.kind(of: node) {
@@ -74,11 +93,11 @@ enum RequestContract {
     }
 
     private static func checkMessages(
+        _ node: JSONNode?,
         _ tape: JSONTape,
-        _ root: JSONNode,
         _ bytes: Span<UInt8>
     ) throws(APIError) {
-        guard let messages = tape.member("messages", of: root, in: bytes) else {
+        guard let messages = node else {
             throw invalid(
                 "The member 'messages' is missing.",
                 "messages",
@@ -110,20 +129,20 @@ enum RequestContract {
     }
 
     private static func streamFacts(
-        _ tape: JSONTape,
-        _ root: JSONNode,
+        _ members: Members,
         _ model: JSONNode,
+        _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) throws(APIError) -> RequestFacts {
         var isStream = false
-        if let stream = tape.member("stream", of: root, in: bytes), !tape.isNull(stream) {
+        if let stream = members.stream, !tape.isNull(stream) {
             guard let value = tape.bool(of: stream) else {
                 throw invalid("'stream' must be true or false.", "stream", "invalid_type")
             }
             isStream = value
         }
         var wantsUsage = false
-        var options = tape.member("stream_options", of: root, in: bytes)
+        var options = members.streamOptions
         if let node = options, tape.isNull(node) { options = nil }
         if let options {
             guard tape.kind(of: options) == .object else {

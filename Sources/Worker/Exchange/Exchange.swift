@@ -5,6 +5,7 @@ import JSON
 import Log
 import Loop
 import Metrics
+import System
 
 /// One model request on its way through an upstream and back.
 ///
@@ -35,14 +36,15 @@ final class Exchange: UpstreamSink {
     private var attempt: Attempt?
     private var phase = Phase.waiting
     /// Fields of the upstream's head that go to the client, as lines.
-    private let fields = ByteBuffer(capacity: 512)
+    private let fields: ByteBuffer
+    /// The request as it was sent, with its body if that is small.
+    private var wire: ByteBuffer?
     private var body: ByteBuffer?
     private var relay: StreamRelay
     /// Events to pass on, collected over one read.
     private var pending: ByteBuffer?
     private var isPaused = false
     private var contentDeadline = MovingDeadline()
-    private var contentWatch: ContentWatch?
 
     init(
         connection: ClientConnection,
@@ -54,19 +56,19 @@ final class Exchange: UpstreamSink {
         self.upstream = upstream
         wantsStream = facts.isStream
         relay = StreamRelay(stripsUsage: !facts.wantsUsage)
+        fields = connection.worker.buffers.take()
         super.init()
     }
 
     /// Sends the request.
     func start(_ request: UpstreamRequest) {
+        wire = request.head
         connection.ledger.attempts += 1
-        connection.ledger.upstreamStartedAt = worker.loop.now
+        connection.ledger.upstreamStartedAt = Syscalls.monotonicNanoseconds()
         attempt = upstream.begin(request, self, worker)
         guard worker.timeouts.firstContent != .max else { return }
-        let watch = ContentWatch(exchange: self)
-        contentWatch = watch
         let due = worker.loop.now &+ worker.timeouts.firstContent
-        contentDeadline.set(due, on: worker.loop, watch, kind: Self.firstContentKind)
+        contentDeadline.set(due, on: worker.loop, self, kind: Self.firstContentKind)
     }
 
     /// Ends the upstream call at once: the client is gone.
@@ -87,12 +89,18 @@ final class Exchange: UpstreamSink {
     private func end() {
         phase = .ended
         contentDeadline.cancel(on: worker.loop)
-        connection.ledger.upstreamEndedAt = worker.loop.now
+        connection.ledger.upstreamEndedAt = Syscalls.monotonicNanoseconds()
         connection.ledger.usage = connection.ledger.usage ?? relay.usage
         if let body { worker.buffers.give(body) }
         if let pending { worker.buffers.give(pending) }
+        if let wire { worker.buffers.give(wire) }
         body = nil
         pending = nil
+        wire = nil
+    }
+
+    deinit {
+        worker.buffers.give(fields)
     }
 
     // MARK: The upstream's answer
@@ -350,13 +358,8 @@ final class Exchange: UpstreamSink {
     }
 
     /// No content came in time.
-    fileprivate func contentDeadlinePassed(_ id: TimerID) {
-        guard let contentWatch,
-            contentDeadline.hasPassed(
-                on: worker.loop,
-                contentWatch,
-                kind: Self.firstContentKind
-            ),
+    override func timerFired(kind: UInt32, id: TimerID) {
+        guard contentDeadline.hasPassed(on: worker.loop, self, kind: Self.firstContentKind),
             phase == .waiting || phase == .held
         else { return }
         attempt?.cancel()
@@ -379,18 +382,4 @@ enum ExchangeLimits {
     /// Output waiting for the client above which its upstream is not read: a slow reader costs
     /// this much memory and no more.
     static let outputPauseBytes = 64 << 10
-}
-
-/// Brings the timer of an exchange to it: an exchange is a sink already, and cannot be a handler.
-private final class ContentWatch: EventHandler {
-    private weak var exchange: Exchange?
-
-    init(exchange: Exchange) {
-        self.exchange = exchange
-        super.init()
-    }
-
-    override func timerFired(kind: UInt32, id: TimerID) {
-        exchange?.contentDeadlinePassed(id)
-    }
 }

@@ -16,9 +16,7 @@ enum RequestSplice {
         _ tape: JSONTape,
         into splice: inout JSONSplice
     ) {
-        let quoted = ByteBuffer(capacity: name.count + 2)
-        JSONWriter.appendQuoted(name, to: quoted)
-        quoted.withBytes { splice.replace(tape.valueRange(of: facts.model), with: $0) }
+        splice.replace(tape.valueRange(of: facts.model), withQuoted: name)
     }
 
     /// Asks for the usage chunk of a stream unless the client did.

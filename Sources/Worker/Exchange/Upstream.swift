@@ -7,8 +7,8 @@ import System
 /// One configured upstream as the exchange sees it.
 final class Upstream {
     enum Kind {
-        /// An OpenAI-compatible server behind the lane, where it has the given index.
-        case openai(UpstreamHeads, lane: Int)
+        /// An OpenAI-compatible server.
+        case openai(OpenAIUpstream)
         /// The model inside of this worker.
         case demo
     }
@@ -27,13 +27,20 @@ final class Upstream {
         self.kind = kind
     }
 
+    var isDemo: Bool {
+        switch kind {
+        case .openai: false
+        case .demo: true
+        }
+    }
+
     func begin(
         _ request: UpstreamRequest,
         _ sink: UpstreamSink,
         _ worker: Worker
     ) -> Attempt {
         switch kind {
-        case .openai(_, let index): .lane(worker.lane.begin(upstream: index, request, sink))
+        case .openai(let server): .lane(worker.lane.begin(upstream: server.lane, request, sink))
         case .demo: .demo(DemoCall(request, sink, worker.loop))
         }
     }
@@ -49,13 +56,28 @@ extension Upstream {
         to out: ByteBuffer
     ) {
         switch kind {
-        case .openai(let heads, _):
-            heads.append(endpoint, bodyBytes: bodyBytes, ledger: ledger, client: head, to: out)
+        case .openai(let server):
+            server.heads.append(
+                endpoint,
+                bodyBytes: bodyBytes,
+                ledger: ledger,
+                client: head,
+                to: out
+            )
         case .demo:
             // The demo model only asks which of its three talents is wanted.
             out.append(endpoint.upstreamPath ?? "")
         }
     }
+}
+
+/// What is needed to talk to an OpenAI-compatible server.
+struct OpenAIUpstream {
+    let heads: UpstreamHeads
+    /// Its index on the lane.
+    let lane: Int
+    /// Asks for its models.
+    let listing: ControlRequest
 }
 
 /// One try to get an answer, wherever it runs.

@@ -20,7 +20,8 @@ final class Accounting: EventHandler {
     /// Records taken from the encoder at once: what fits into an empty pipe of 64 KiB.
     private static let recordsMax = 12
 
-    private unowned let worker: Worker
+    private let worker: Worker
+    private let idText = ByteBuffer(capacity: 256)
     private var line = AccessLogLine()
     private var encoder: MetricsEncoder
     private let records = ByteBuffer()
@@ -28,6 +29,8 @@ final class Accounting: EventHandler {
     private var isMetricsScheduled = false
     private var inFlight = 0
     private var streams = 0
+    /// When the request that is being counted ended.
+    private var now: UInt64 = 0
 
     init(worker: Worker) {
         self.worker = worker
@@ -57,6 +60,8 @@ final class Accounting: EventHandler {
     }
 
     func requestEnded(_ connection: ClientConnection) {
+        // Read anew: most requests begin and end within one turn of the loop.
+        now = Syscalls.monotonicNanoseconds()
         inFlight -= 1
         if connection.isStreaming { streams -= 1 }
         count(connection.ledger)
@@ -68,7 +73,6 @@ final class Accounting: EventHandler {
         let metrics = worker.metrics
         let route = ledger.route
         let upstream = ledger.upstream.flatMap { UpstreamIndex(position: $0) } ?? .none
-        let now = worker.loop.now
         metrics.requestEnded(route, status: ledger.status)
         if ledger.ending == .clientClosed { metrics.clientAborted(route) }
         metrics.record(.total, route, upstream, nanoseconds: now &- ledger.startedAt)
@@ -88,7 +92,7 @@ final class Accounting: EventHandler {
         line.status = ledger.status
         line.bytesIn = ledger.bytesIn
         line.bytesOut = ledger.bytesOut
-        line.duration = worker.loop.now &- ledger.startedAt
+        line.duration = now &- ledger.startedAt
         line.timeToFirstByte = ledger.firstByteAt.map { $0 &- ledger.startedAt }
         if let begin = ledger.upstreamStartedAt, let end = ledger.upstreamEndedAt {
             line.upstreamDuration = end &- begin
@@ -106,9 +110,9 @@ final class Accounting: EventHandler {
 
     private func setTexts(_ connection: ClientConnection) {
         let ledger = connection.ledger
-        let id = ByteBuffer(capacity: 64)
-        ledger.id.append(to: id, head: connection.intake.input)
-        id.withBytes { line.set(.requestID, $0) }
+        idText.clear()
+        ledger.id.append(to: idText, head: connection.intake.input)
+        idText.withBytes { line.set(.requestID, $0) }
         line.set(.client, connection.peerText.utf8.span)
         if let head = connection.intake.input {
             head.withBytes { bytes in
@@ -208,12 +212,17 @@ final class Accounting: EventHandler {
         worker.metrics.set(.connectionsActive, to: inFlight)
         worker.metrics.set(.connectionsIdle, to: max(0, worker.connectionCount - inFlight))
         for upstream in worker.upstreams {
-            guard case .openai(_, let index) = upstream.kind else { continue }
-            worker.metrics.set(
+            guard case .openai(let server) = upstream.kind else { continue }
+            let counters = worker.lane.counters(server.lane)
+            let metrics = worker.metrics
+            metrics.set(
                 .connectionsOpen,
                 upstream.index,
-                to: worker.lane.openConnections(index)
+                to: worker.lane.openConnections(server.lane)
             )
+            metrics.raise(.connectionsCreated, upstream.index, to: counters.connectionsOpened)
+            metrics.raise(.connectionsReused, upstream.index, to: counters.reuses)
+            metrics.raise(.staleRetries, upstream.index, to: counters.staleRetries)
         }
     }
 }

@@ -10,7 +10,7 @@ final class ControlHandler: EventHandler {
     private static let messagesPerTurnMax = 8
 
     private let channel: ControlChannel
-    private unowned let worker: Worker
+    private let worker: Worker
 
     init(channel: ControlChannel, worker: Worker) {
         self.channel = channel

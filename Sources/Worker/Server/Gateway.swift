@@ -17,7 +17,12 @@ final class Gateway {
     /// Longest part of a path or method that is shown in an error.
     private static let shownBytesMax = 100
 
-    private unowned let worker: Worker
+    /// Larger bodies are sent from where they are; copying a small one costs less than keeping track.
+    private static let copiedBodyBytesMax = 8 << 10
+
+    private let worker: Worker
+    /// For bodies that are copied.
+    private var copiedSplice = JSONSplice()
 
     init(worker: Worker) {
         self.worker = worker
@@ -156,40 +161,79 @@ final class Gateway {
         guard let body = connection.intake.bodyBuffer else { throw Self.emptyBody }
         let range = connection.intake.bodyRange
         guard !range.isEmpty else { throw Self.emptyBody }
+        let request: UpstreamRequest
+        if range.count <= Self.copiedBodyBytesMax {
+            copiedSplice.reset()
+            request = try prepare(connection, endpoint, body, range, &copiedSplice, copies: true)
+        } else {
+            var splice = JSONSplice()
+            request = try prepare(connection, endpoint, body, range, &splice, copies: false)
+        }
+        connection.exchange?.start(request)
+    }
+
+    /// Checks a body, makes the exchange, and says what it sends.
+    private func prepare(
+        _ connection: ClientConnection,
+        _ endpoint: Endpoint,
+        _ body: ByteBuffer,
+        _ range: Range<Int>,
+        _ splice: inout JSONSplice,
+        copies: Bool
+    ) throws(APIError) -> UpstreamRequest {
         let scan = connection.intake.scan ?? worker.scan
-        let plan = try body.withBytes(in: range) { bytes throws(APIError) -> Plan in
+        var copies = copies
+        let wire = try body.withBytes(in: range) { bytes throws(APIError) -> ByteBuffer in
             if connection.intake.scan == nil { scan.reset() }
             scan.advance(bytes, isFinal: true)
             if let error = scan.error {
                 throw RequestContract.malformed(error, tape: scan.tape, bytes)
             }
             let facts = try RequestContract.check(endpoint, scan.tape, bytes)
-            return try self.plan(connection, endpoint, facts, scan.tape, bytes)
-        }
-        let pieces = plan.pieces(of: body, range)
-        let bodyBytes = pieces.reduce(0) { $0 + $1.range.count }
-        let exchange = Exchange(
-            connection: connection,
-            upstream: plan.upstream,
-            facts: plan.facts
-        )
-        let head = ByteBuffer(capacity: 1024)
-        plan.upstream.appendHead(
-            endpoint,
-            bodyBytes: bodyBytes,
-            ledger: connection.ledger,
-            client: connection.intake.input,
-            to: head
-        )
-        connection.exchange = exchange
-        exchange.start(
-            UpstreamRequest(
-                method: .post,
-                head: head,
-                body: pieces,
-                timeouts: worker.timeouts.upstream
+            let upstream = try target(connection, facts, scan.tape, bytes, &splice)
+            // The demo model takes its own copy at once.
+            copies = copies && !upstream.isDemo
+            let wire = worker.buffers.take()
+            upstream.appendHead(
+                endpoint,
+                bodyBytes: splice.count(original: bytes.count),
+                ledger: connection.ledger,
+                client: connection.intake.input,
+                to: wire
             )
+            if copies { splice.append(original: bytes, to: wire) }
+            connection.exchange = Exchange(
+                connection: connection,
+                upstream: upstream,
+                facts: facts
+            )
+            return wire
+        }
+        return UpstreamRequest(
+            method: .post,
+            head: wire,
+            body: copies ? [] : Self.pieces(splice, of: body, range),
+            timeouts: worker.timeouts.upstream
         )
+    }
+
+    /// The spliced body as stretches of the original and of what was put in.
+    private static func pieces(
+        _ splice: JSONSplice,
+        of body: ByteBuffer,
+        _ range: Range<Int>
+    ) -> [BodyPiece] {
+        var segments: [JSONSplice.Segment] = []
+        splice.appendSegments(original: range.count, to: &segments)
+        return segments.map { segment in
+            switch segment {
+            case .original(let part):
+                let start = range.lowerBound
+                return BodyPiece(body, (start + part.lowerBound)..<(start + part.upperBound))
+            case .replacement(let part):
+                return BodyPiece(splice.replacements, part)
+            }
+        }
     }
 
     private static let emptyBody = APIError(
@@ -199,69 +243,44 @@ final class Gateway {
         "The request body is empty; a JSON object was expected."
     )
 
-    /// Where a request goes and how its body changes on the way.
-    private struct Plan {
-        let upstream: Upstream
-        let facts: RequestFacts
-        let splice: JSONSplice
-
-        func pieces(of body: ByteBuffer, _ range: Range<Int>) -> [BodyPiece] {
-            if splice.isEmpty { return [BodyPiece(body, range)] }
-            var segments: [JSONSplice.Segment] = []
-            splice.appendSegments(original: range.count, to: &segments)
-            return segments.map { segment in
-                switch segment {
-                case .original(let part):
-                    let start = range.lowerBound
-                    return BodyPiece(
-                        body,
-                        (start + part.lowerBound)..<(start + part.upperBound)
-                    )
-                case .replacement(let part):
-                    return BodyPiece(splice.replacements, part)
-                }
-            }
-        }
-    }
-
-    private func plan(
+    /// Finds where the request goes and notes in `splice` how its body changes on the way.
+    private func target(
         _ connection: ClientConnection,
-        _ endpoint: Endpoint,
         _ facts: RequestFacts,
         _ tape: JSONTape,
-        _ bytes: Span<UInt8>
-    ) throws(APIError) -> Plan {
+        _ bytes: Span<UInt8>,
+        _ splice: inout JSONSplice
+    ) throws(APIError) -> Upstream {
         let start = connection.intake.bodyRange.lowerBound
         let content = tape.contentRange(of: facts.model)
-        connection.ledger.model =
-            (start + content.lowerBound)..<(start + content.upperBound)
+        connection.ledger.model = (start + content.lowerBound)..<(start + content.upperBound)
         connection.ledger.isStream = facts.isStream
         if tape.hasEscapes(facts.model) {
             let text = ByteBuffer(capacity: content.count)
             tape.appendUnescaped(facts.model, in: bytes, to: text)
             return try text.withBytes { name throws(APIError) in
-                try plan(connection, named: name, facts, tape, bytes)
+                try target(connection, named: name, facts, tape, bytes, &splice)
             }
         }
-        return try plan(connection, named: bytes.extracting(content), facts, tape, bytes)
+        let name = bytes.extracting(content)
+        return try target(connection, named: name, facts, tape, bytes, &splice)
     }
 
-    private func plan(
+    private func target(
         _ connection: ClientConnection,
         named name: Span<UInt8>,
         _ facts: RequestFacts,
         _ tape: JSONTape,
-        _ bytes: Span<UInt8>
-    ) throws(APIError) -> Plan {
+        _ bytes: Span<UInt8>,
+        _ splice: inout JSONSplice
+    ) throws(APIError) -> Upstream {
         if let key = connection.ledger.key, !worker.config.keys.keys[key].allows(model: name) {
             throw .modelNotAllowed(Self.shown(name))
         }
         guard let target = worker.config.models.target(forModel: name) else {
             throw .modelNotFound(Self.shown(name))
         }
-        let upstream = worker.upstreams[target.upstream]
         connection.ledger.upstream = target.upstream
-        var splice = JSONSplice()
         switch target.name {
         case .unchanged:
             break
@@ -272,6 +291,6 @@ final class Gateway {
             RequestSplice.setModel(text.utf8.span, facts, tape, into: &splice)
         }
         RequestSplice.askForUsage(facts, tape, bytes, into: &splice)
-        return Plan(upstream: upstream, facts: facts, splice: splice)
+        return worker.upstreams[target.upstream]
     }
 }

@@ -19,7 +19,7 @@ final class ModelCatalog {
         var owners: [String] = []
     }
 
-    private unowned let worker: Worker
+    private let worker: Worker
     private lazy var listings = UpstreamListings(worker: worker)
 
     init(worker: Worker) {

@@ -5,7 +5,7 @@ import Loop
 /// Collects what became of handed connections and tells the supervisor once per turn.
 final class ReportQueue: EventHandler {
     private let channel: ControlChannel
-    private unowned let loop: EventLoop
+    private let loop: EventLoop
     private var pending: [ConnectionReport] = []
     private var isScheduled = false
     private static let retryKind: UInt32 = 1

@@ -36,12 +36,13 @@ enum RequestID: Equatable {
     }
 
     private static func append(_ word: UInt64, to out: ByteBuffer) {
-        var shift: UInt64 = 60
-        while true {
-            out.append(ByteBuffer.hexadecimalDigit(UInt8(truncatingIfNeeded: word >> shift) & 15))
-            if shift == 0 { return }
-            shift -= 4
+        var digits: InlineArray<16, UInt8> = .init(repeating: 0)
+        var rest = word
+        for index in (0..<16).reversed() {
+            digits[index] = ByteBuffer.hexadecimalDigit(UInt8(truncatingIfNeeded: rest) & 15)
+            rest >>= 4
         }
+        out.append(digits.span)
     }
 }
 
@@ -54,7 +55,8 @@ struct RequestIDGenerator {
 
     init(seed: UInt64, worker: UInt64) {
         state = seed
-        self.worker = worker
+        // Never 0, which would make both halves of an id the same.
+        self.worker = Self.mix(worker &+ 1) | 1
     }
 
     mutating func next() -> RequestID {

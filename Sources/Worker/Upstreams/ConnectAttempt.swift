@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CCurl
+import System
 
 /// A connection in the making; with TLS also what a finished one lives in.
 final class ConnectAttempt: CurlTransfer {
@@ -27,7 +28,11 @@ final class ConnectAttempt: CurlTransfer {
     }
 
     /// What libcurl wrote about a failed read or write of the connection.
-    var failureText: String { easy.failureText(CURLE_RECV_ERROR.code) }
+    func failureText(_ errno: Errno) -> String {
+        let text = easy.failureText(CURLE_RECV_ERROR.code)
+        // libcurl also notes what does not concern the read, like a peer address it could not get.
+        return text.contains("SSL") ? text : errno.text
+    }
 
     func takeCall() -> UpstreamCall? {
         defer { call = nil }
@@ -62,18 +67,14 @@ final class ConnectAttempt: CurlTransfer {
         easy.set(CURLOPT_PROXY, settings.proxy ?? "")
         easy.set(CURLOPT_NOPROXY, "")
         if settings.proxy != nil { easy.set(CURLOPT_HTTPPROXYTUNNEL, 1) }
-        if settings.needsLibraryIO {
-            // A CA directory, which distributions compile in, would keep libcurl from caching the
-            // parsed CA file: 20 ms and 0.8 MB for each connection.
-            easy.set(CURLOPT_CAPATH, nil)
-            easy.set(CURLOPT_CAINFO, settings.caFile)
-            easy.set(CURLOPT_PROXY_CAPATH, nil)
-            easy.set(CURLOPT_PROXY_CAINFO, settings.caFile)
-            easy.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
-            if let certificate = settings.clientCertificate {
-                easy.set(CURLOPT_SSLCERT, certificate)
-            }
-            if let key = settings.clientKey { easy.set(CURLOPT_SSLKEY, key) }
-        }
+        // A CA directory, which distributions compile in, would keep libcurl from caching the parsed
+        // CA file: 20 ms and 0.8 MB for each connection.
+        easy.set(CURLOPT_CAPATH, nil)
+        easy.set(CURLOPT_CAINFO, settings.caFile)
+        easy.set(CURLOPT_PROXY_CAPATH, nil)
+        easy.set(CURLOPT_PROXY_CAINFO, settings.caFile)
+        easy.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
+        if let certificate = settings.clientCertificate { easy.set(CURLOPT_SSLCERT, certificate) }
+        if let key = settings.clientKey { easy.set(CURLOPT_SSLKEY, key) }
     }
 }

@@ -55,6 +55,19 @@ final class CurlEasy {
         unsafe set(CURLOPT_ERRORBUFFER, pointer: errorText)
     }
 
+    /// Forgets every option of an earlier use.
+    func reset() {
+        // SAFETY: the error text lives as long as the handle; the header list goes after it is
+        // no longer referred to.
+        unsafe ccurl_easy_reset(raw)
+        unsafe ccurl_list_free(headerList)
+        unsafe headerList = nil
+        share = nil
+        refusedOption = nil
+        unsafe set(CURLOPT_ERRORBUFFER, pointer: errorText)
+        clearFailureText()
+    }
+
     deinit {
         // SAFETY: the only owner; the handle goes before what it points to.
         unsafe ccurl_easy_free(raw)
@@ -84,6 +97,24 @@ final class CurlEasy {
     @unsafe
     func set(_ option: CURLoption, pointer: UnsafeRawPointer?) {
         note(unsafe ccurl_easy_set_pointer(raw, option, pointer), option)
+    }
+
+    /// Sets the body of a POST, which libcurl copies.
+    func setBody(_ body: [UInt8]) {
+        set(CURLOPT_POST, 1)
+        set(CURLOPT_POSTFIELDSIZE_LARGE, offset: body.count)
+        // SAFETY: copied during the call; the size was set before.
+        unsafe body.withUnsafeBytes { bytes in
+            unsafe set(CURLOPT_COPYPOSTFIELDS, pointer: bytes.baseAddress)
+        }
+    }
+
+    /// Hands response bytes to `callback`, with an object that must outlive the transfer.
+    @unsafe
+    func setWrite(_ callback: @escaping ccurl_write_callback, _ context: AnyObject) {
+        // SAFETY: the caller keeps the context; see above.
+        let pointer = unsafe Unmanaged.passUnretained(context).toOpaque()
+        note(unsafe ccurl_easy_set_write(raw, callback, pointer), CURLOPT_WRITEFUNCTION)
     }
 
     /// Replaces the request's header lines; a line `Name:` removes libcurl's own.

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
 import HTTP
+import Loop
 
 /// Receives what an upstream call brings.
 ///
-/// A class to inherit from, like `EventHandler`: one virtual call per event, no existential. Nothing
-/// is called from inside `begin`, `pause`, `resume` or `cancel`, and each of them may be called from
+/// A class to inherit from: one virtual call per event, no existential. An event handler as well, so
+/// that what waits for an upstream can have timers of its own. Nothing is called from inside `begin`, `pause`, `resume` or `cancel`, and each of them may be called from
 /// inside every method here.
-class UpstreamSink {
+class UpstreamSink: EventHandler {
     /// The final response head; interim ones are swallowed.
     ///
     /// Offsets in `head` refer to `bytes`.

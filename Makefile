@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The only entry point: `make help` lists what there is. CI runs `make check`.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PREFIX ?= /usr
+DESTDIR ?=
+SEED ?= 1
+SECONDS ?= 60
+TARGETS ?=
+
+swift_sources := Package.swift Sources Tests Benchmarks Fuzz
+release_flags := -c release --static-swift-stdlib
+test_flags := --disable-xctest --parallel
+# Failures and the summary; VERBOSE=1 shows every test.
+VERBOSE ?=
+test_lines := $(if $(VERBOSE),cat,awk '/^◇/ || (/^✔/ && !/^✔ Test run/) { next } { print; fflush() }')
+need := scripts/need
+need_build := header:curl/curl.h:libcurl4-openssl-dev command:pkg-config:pkg-config
+need_test := $(need_build) command:openssl:openssl command:python3:python3
+need_python_client := $(need_build) command:python3:python3 \
+	python:ensurepip,venv:python3-venv
+
+# Recipes build in one directory, and two builds at a time only wait for each other.
+.NOTPARALLEL:
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: deps
+deps: ## Install what a build needs (libcurl's headers) when it is missing
+	@$(need) $(need_build)
+
+.PHONY: build
+build: deps ## Debug build of everything
+	@swift build --build-tests
+
+.PHONY: release
+release: deps ## Release build of apus and apus-worker
+	@swift build $(release_flags) --product apus
+	@swift build $(release_flags) --product apus-worker
+
+.PHONY: run
+run: release ## Run the gateway with the demo model (PORT=3001 CONFIG=file)
+	@$(need) command:curl:curl
+	@PORT=$(PORT) CONFIG=$(CONFIG) scripts/run
+
+.PHONY: test
+test: ## All tests (VERBOSE=1 names each)
+	@$(need) $(need_test)
+	@swift build --build-tests
+	@swift test --skip-build $(test_flags) 2>&1 | $(test_lines)
+
+.PHONY: test-fast
+test-fast: ## Tests without the black-box ones
+	@$(need) $(need_build)
+	@swift build --build-tests
+	@swift test --skip-build $(test_flags) --skip BlackBoxTests 2>&1 | $(test_lines)
+
+.PHONY: blackbox
+blackbox: ## Tests of the real binaries only
+	@$(need) $(need_test)
+	@swift build --build-tests
+	@swift test --skip-build $(test_flags) --filter BlackBoxTests 2>&1 | $(test_lines)
+
+.PHONY: acceptance
+acceptance: release ## The official OpenAI SDK against the real binaries
+	@$(need) $(need_python_client)
+	@Tests/Acceptance/run
+
+.PHONY: fuzz
+fuzz: deps ## Seeded fuzzing of every parser (SEED=1 SECONDS=60 TARGETS="json http")
+	@swift build -c release --product FuzzTool
+	@scripts/fuzz $(SEED) $(SECONDS) $(TARGETS)
+
+.PHONY: bench
+bench: release ## Measure beside nginx, write docs/BENCHMARKS.md (ARGS=--quick: one minute)
+	@$(need) $(need_test)
+	@swift build -c release --product BenchTool
+	@python3 Benchmarks/bench.py $(ARGS)
+
+.PHONY: format
+format: ## Format all Swift files
+	@swift format -i -r $(swift_sources)
+
+.PHONY: lint
+lint: ## Check formatting and style rules
+	@swift format lint --strict -r $(swift_sources)
+
+.PHONY: tidy
+tidy: ## Check the rules of the code that no other tool knows
+	@$(need) command:python3:python3
+	@python3 scripts/tidy
+
+.PHONY: check
+check: lint tidy test ## What CI runs: lint, tidy, build (warnings are errors), all tests
+
+.PHONY: install
+install: release ## Install the binaries under DESTDIR and PREFIX (/usr)
+	@install -d "$(DESTDIR)$(PREFIX)/bin"
+	@bin=$$(swift build $(release_flags) --show-bin-path); \
+	install -m 755 "$$bin/apus" "$$bin/apus-worker" "$(DESTDIR)$(PREFIX)/bin/"
+
+.PHONY: clean
+clean: ## Remove build products
+	@rm -rf .build bench-results

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Servers and clients that the tests share."""
+
+import openai
+import pytest
+
+from servers import CLIENT_KEY, Apus, LiteLLM
+
+
+@pytest.fixture(scope="session")
+def litellm(tmp_path_factory):
+    server = LiteLLM(tmp_path_factory.mktemp("litellm"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.stop()
+
+
+def serve(directory, litellm=None):
+    """Apus for a session; that it ends well after TERM is part of every run."""
+    server = Apus(directory, litellm)
+    try:
+        yield server
+    finally:
+        code = server.stop()
+    assert code == 0, f"apus ended with {code}:\n{server.log.read_text(errors='replace')[-3000:]}"
+
+
+@pytest.fixture(scope="session")
+def apus(tmp_path_factory):
+    yield from serve(tmp_path_factory.mktemp("apus"))
+
+
+@pytest.fixture(scope="session")
+def apus_before_litellm(tmp_path_factory, litellm):
+    yield from serve(tmp_path_factory.mktemp("apus-litellm"), litellm)
+
+
+@pytest.fixture
+def client(apus):
+    """The SDK, without retries: a failure is seen as it is."""
+    with openai.OpenAI(base_url=apus.url, api_key=CLIENT_KEY, max_retries=0, timeout=20) as client:
+        yield client
+
+
+@pytest.fixture
+def lite(apus_before_litellm):
+    with openai.OpenAI(base_url=apus_before_litellm.url, api_key=CLIENT_KEY, max_retries=0,
+                       timeout=20) as client:
+        yield client
+
+
+def pytest_unconfigure(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter:
+        passed = len(reporter.stats.get("passed", []))
+        failed = len(reporter.stats.get("failed", [])) + len(reporter.stats.get("error", []))
+        reporter.write_line(f"{passed} passed, {failed} failed")

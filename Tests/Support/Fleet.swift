@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Glibc
+package import System
+
+/// What a fleet under test is configured with.
+package struct FleetSettings: Sendable {
+    package var workers = 1
+    package var listen = ["127.0.0.1:0"]
+    /// Upstream name to its JSON object.
+    package var upstreams: [String: String] = ["demo": #"{ "kind": "demo" }"#]
+    /// More members of the configuration, as `"name": value`.
+    package var members: [String] = []
+    package var environment: [String] = []
+
+    package init(workers: Int = 1, _ members: String...) {
+        self.workers = workers
+        self.members = members
+    }
+
+    /// With `upstream` under `name`, of kind `openai`.
+    package func with(
+        _ name: String = "up",
+        _ upstream: ScriptedUpstream,
+        members: String...
+    ) -> FleetSettings {
+        with(name, baseURL: upstream.baseURL, members: members)
+    }
+
+    package func with(
+        _ name: String = "up",
+        baseURL: String,
+        members: [String] = []
+    ) -> FleetSettings {
+        var result = self
+        let all = [#""kind": "openai""#, #""base_url": "\#(baseURL)""#] + members
+        result.upstreams[name] = "{ \(all.joined(separator: ", ")) }"
+        return result
+    }
+
+    /// The configuration file.
+    package var text: String {
+        let listen = listen.map { "\"\($0)\"" }.joined(separator: ", ")
+        let upstreams = upstreams.sorted { $0.key < $1.key }
+            .map { "    \"\($0.key)\": \($0.value)" }.joined(separator: ",\n")
+        let lines = [
+            "\"listen\": [\(listen)]",
+            "\"status\": { \"listen\": \"127.0.0.1:0\" }",
+            "\"workers\": \(workers)",
+            "\"upstreams\": {\n\(upstreams)\n  }",
+        ]
+        return "{\n  \((lines + members).joined(separator: ",\n  "))\n}\n"
+    }
+}
+
+/// A running `apus serve` with its workers, in a directory of its own.
+package final class Fleet {
+    package let process: ServerProcess
+    package let directory: PrivateDirectory
+    package private(set) var settings: FleetSettings
+    /// Where clients connect, one per listen address.
+    package private(set) var addresses: [SocketAddress] = []
+    package private(set) var statusAddress: SocketAddress
+
+    package var address: SocketAddress { addresses[0] }
+    package var pid: Int32 { process.pid }
+
+    /// Starts a fleet and waits until every worker is ready.
+    package init(_ settings: FleetSettings = FleetSettings(), arguments: [String] = []) throws {
+        self.settings = settings
+        directory = try PrivateDirectory()
+        let config = try directory.write("apus.json", settings.text)
+        process = try ServerProcess(
+            ApusProgram.supervisor,
+            arguments: ["serve", "--config", config] + arguments,
+            environment: ApusProgram.environment(directory) + settings.environment
+        )
+        statusAddress = .unix(path: "")
+        do {
+            try waitForListeners()
+            try waitForWorkers(settings.workers)
+        } catch {
+            let text = process.tail()
+            process.kill()
+            throw TestFailure("the fleet did not start: \(error)\n\(settings.text)\n\(text)")
+        }
+    }
+
+    private func waitForListeners() throws {
+        for _ in settings.listen.indices {
+            let known = addresses
+            let address = try process.waitForLine("listening") { line -> SocketAddress? in
+                guard let address = try Self.address(in: line, message: "listening"),
+                    !known.contains(address)
+                else { return nil }
+                return address
+            }
+            addresses.append(address)
+        }
+        statusAddress = try process.waitForLine("status listening") { line in
+            try Self.address(in: line, message: "status listening")
+        }
+    }
+
+    private static func address(in line: String, message: String) throws -> SocketAddress? {
+        guard line.hasPrefix("{"), case let record = try JSONValue(line),
+            record["msg"]?.string == message, let text = record["address"]?.string
+        else { return nil }
+        guard let address = SocketAddress(text) else {
+            throw TestFailure("not an address: \(line)")
+        }
+        return address
+    }
+
+    // MARK: Requests
+
+    package func connect(
+        receiveBuffer: Int32? = nil,
+        by deadline: Deadline = .soon
+    ) throws -> HTTPConnection {
+        try HTTPConnection(to: address, receiveBuffer: receiveBuffer, by: deadline)
+    }
+
+    /// One request on a connection of its own.
+    package func exchange(
+        _ request: [UInt8],
+        toHead: Bool = false,
+        by deadline: Deadline = .soon
+    ) throws -> HTTPReply {
+        let connection = try connect(by: deadline)
+        try connection.send(request, by: deadline)
+        return try connection.readReply(toHead: toHead, by: deadline)
+    }
+
+    package func get(_ target: String, fields: [WireField] = []) throws -> HTTPReply {
+        try exchange(HTTPRequestText.bytes("GET", target, fields: fields))
+    }
+
+    package func post(
+        _ target: String,
+        _ json: String,
+        fields: [WireField] = []
+    ) throws -> HTTPReply {
+        try exchange(HTTPRequestText.post(target, json, fields: fields))
+    }
+
+    /// A chat request with one user message, and the given members besides.
+    package static func chat(_ model: String, _ members: String = "") -> String {
+        let more = members.isEmpty ? "" : ", \(members)"
+        return #"{"model":"\#(model)","messages":[{"role":"user","content":"Say hello"}]\#(more)}"#
+    }
+
+    package func chat(
+        _ model: String,
+        _ members: String = "",
+        fields: [WireField] = []
+    ) throws -> HTTPReply {
+        try post("/v1/chat/completions", Self.chat(model, members), fields: fields)
+    }
+
+    // MARK: Status plane
+
+    package func statusGet(_ target: String, by deadline: Deadline = .soon) throws -> HTTPReply {
+        let connection = try HTTPConnection(to: statusAddress, by: deadline)
+        try connection.send(HTTPRequestText.bytes("GET", target), by: deadline)
+        return try connection.readReply(by: deadline)
+    }
+
+    package func status() throws -> JSONValue {
+        try statusGet("/status?full").json()
+    }
+
+    package func metrics() throws -> PrometheusText {
+        try PrometheusText(try statusGet("/metrics").text)
+    }
+
+    /// Waits for the metrics to say something: workers report them a moment after the fact.
+    package func waitForMetrics(
+        _ what: String,
+        by deadline: Deadline = .soon,
+        _ condition: (PrometheusText) -> Bool
+    ) throws -> PrometheusText {
+        var last = ""
+        do {
+            return try eventually("metrics with \(what)", by: deadline) {
+                let metrics = try self.metrics()
+                last = metrics.text
+                return condition(metrics) ? metrics : nil
+            }
+        } catch {
+            throw TestFailure("\(error):\n\(last)")
+        }
+    }
+
+    /// Process ids of the workers that are ready, in the order of their slots.
+    package func readyWorkers() throws -> [Int32] {
+        guard let workers = try status()["processes"]?.array else {
+            throw TestFailure("no processes in the status")
+        }
+        return workers.compactMap { worker in
+            guard worker["state"]?.string == "ready", let pid = worker["pid"]?.int else {
+                return nil
+            }
+            return Int32(pid)
+        }
+    }
+
+    /// Waits until that many workers are ready and returns their process ids.
+    @discardableResult
+    package func waitForWorkers(_ count: Int, by deadline: Deadline = .soon) throws -> [Int32] {
+        try eventually("set of \(count) ready workers", by: deadline) {
+            if let exit = try self.process.exitIfEnded() {
+                throw TestFailure("the supervisor ended: \(exit)")
+            }
+            let ready = try self.readyWorkers()
+            return ready.count == count ? ready : nil
+        }
+    }
+
+    // MARK: Changes
+
+    /// Writes a new configuration, with the addresses that are in use, and asks for a reload.
+    package func reload(_ settings: FleetSettings) throws {
+        self.settings = settings
+        try reload(text: settings.text)
+    }
+
+    package func reload(text: String) throws {
+        try directory.write("apus.json", text)
+        try process.signal(.hangup)
+    }
+
+    // MARK: Log
+
+    /// The log records so far; lines that are not JSON are faults.
+    package func log() throws -> [JSONValue] {
+        try process.lines().map { line in
+            do {
+                return try JSONValue(line)
+            } catch {
+                throw TestFailure("a log line that is not JSON: \(line)")
+            }
+        }
+    }
+
+    /// Waits for a log record for which `match` holds.
+    package func waitForLog(
+        _ what: String,
+        by deadline: Deadline = .soon,
+        _ match: (JSONValue) -> Bool
+    ) throws -> JSONValue {
+        try process.waitForLine(what, by: deadline) { line in
+            let record = try JSONValue(line)
+            return match(record) ? record : nil
+        }
+    }
+
+    /// Ends the fleet.
+    ///
+    /// Keeps the directory, with the log in it, when the test failed.
+    package func stop(failed: Bool) {
+        process.kill(grace: .seconds(3))
+        guard failed else {
+            directory.remove()
+            return
+        }
+        do {
+            try directory.write("stderr.log", process.lines().joined(separator: "\n") + "\n")
+        } catch {
+            print("could not keep the log: \(error)")
+        }
+        print("kept: \(directory.path) (apus.json, stderr.log)")
+    }
+}
+
+/// The programs under test.
+package enum ApusProgram {
+    /// Where the binaries lie: beside the test bundle, or where `APUS_TEST_BINARIES` says.
+    package static let folder: String = {
+        for entry in Syscalls.environment() where entry.hasPrefix("APUS_TEST_BINARIES=") {
+            return String(entry.dropFirst("APUS_TEST_BINARIES=".count))
+        }
+        let program = CommandLine.arguments.first ?? ""
+        guard let slash = program.lastIndex(of: "/") else { return ".build/debug" }
+        return String(program[..<slash])
+    }()
+
+    package static var supervisor: String { "\(folder)/apus" }
+
+    /// An environment with nothing of the machine's own settings.
+    package static func environment(_ directory: PrivateDirectory) -> [String] {
+        [
+            "PATH=/usr/bin:/bin", "HOME=\(directory.path)", "LANG=C.UTF-8",
+            "RUNTIME_DIRECTORY=\(directory.path)", "STATE_DIRECTORY=\(directory.path)",
+        ]
+    }
+
+    /// The arguments a process was started with.
+    package static func arguments(of pid: Int32) throws -> String {
+        try words("/proc/\(pid)/cmdline").joined(separator: " ")
+    }
+
+    /// The names of its environment.
+    package static func environmentNames(of pid: Int32) throws -> [String] {
+        try words("/proc/\(pid)/environ").map { String($0.prefix { $0 != "=" }) }
+    }
+
+    private static func words(_ path: String) throws -> [String] {
+        try Syscalls.contents(of: path, limit: 1 << 20).split(separator: 0)
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Runs a command to its end.
+    package static func run(
+        _ arguments: [String],
+        directory: PrivateDirectory,
+        environment: [String] = [],
+        by deadline: Deadline = .soon
+    ) throws -> (exit: ProcessExit, output: String, error: String) {
+        let process = try ServerProcess(
+            supervisor,
+            arguments: arguments,
+            environment: self.environment(directory) + environment
+        )
+        let exit = try process.waitForExit(by: deadline)
+        try process.waitForEndOfOutput(by: deadline)
+        return (
+            exit, process.lines(.output).joined(separator: "\n"),
+            process.lines(.error).joined(separator: "\n")
+        )
+    }
+}

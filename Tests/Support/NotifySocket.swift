@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Glibc
+import System
+
+/// The receiving end of sd_notify(3), in place of systemd.
+package final class NotifySocket {
+    /// What goes into `NOTIFY_SOCKET`.
+    package let path: String
+    private let descriptor: Int32
+    private var received: [String] = []
+
+    /// - Throws: `TestFailure` when the socket cannot be made.
+    package init(in directory: PrivateDirectory) throws {
+        path = "\(directory.path)/notify.sock"
+        descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | 0o2004000, 0)
+        guard descriptor >= 0 else { throw TestFailure("no datagram socket") }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let bytes = Array(path.utf8)
+        // SAFETY: the path is shorter than the field, which is zero otherwise.
+        unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
+            unsafe field.copyBytes(from: bytes)
+        }
+        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        let result = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(descriptor, $0, length)
+            }
+        }
+        guard result == 0 else { throw TestFailure("no socket at \(path)") }
+    }
+
+    deinit {
+        close(descriptor)
+    }
+
+    /// Waits for a message with that line and returns all lines received so far.
+    @discardableResult
+    package func waitForLine(_ line: String, by deadline: Deadline = .soon) throws -> [String] {
+        let buffer = ByteBuffer()
+        while !received.contains(line) {
+            let events = pollDescriptors([(descriptor, .readable)], until: deadline)
+            if events[0].isEmpty { throw TestFailure("no \(line), only \(received)") }
+            guard case .bytes = Syscalls.receive(descriptor, into: buffer, minimum: 8_192) else {
+                throw TestFailure("nothing to receive")
+            }
+            received += String(decoding: buffer.array, as: UTF8.self)
+                .split(separator: "\n").map(String.init)
+            buffer.clear()
+        }
+        return received
+    }
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import HTTP
+import JSON
+import Testing
+
+@testable import Worker
+
+@Suite("Request paths")
+struct RequestPathTests {
+    @Test(
+        "finds the endpoint with and without /v1",
+        arguments: [
+            ("/v1/chat/completions", Endpoint.chatCompletions),
+            ("/chat/completions", .chatCompletions),
+            ("/v1/chat/completions/", .chatCompletions),
+            ("/v1/completions", .completions),
+            ("/completions", .completions),
+            ("/v1/embeddings", .embeddings),
+            ("/v1/models", .models),
+            ("/models/", .models),
+            ("/v1/models/a", .model(11..<12)),
+            ("/models/demo/echo", .model(8..<17)),
+            ("/health", .health),
+            ("/v1/health", .health),
+        ]
+    )
+    func finds(_ path: String, _ endpoint: Endpoint) {
+        let found = RequestPath.endpoint(path.utf8.span)
+        #expect(found == endpoint)
+    }
+
+    @Test(
+        "does not know other paths",
+        arguments: ["/", "", "/v1", "/v1/", "/v2/models", "/v1/chat", "/v1chat/completions"]
+    )
+    func refuses(_ path: String) {
+        let found = RequestPath.endpoint(path.utf8.span)
+        #expect(found == nil)
+    }
+
+    @Test(
+        "resolves percent escapes, or says that they are broken",
+        arguments: [
+            ("demo%2Fecho", "demo/echo"), ("plain", "plain"), ("a%20b", "a b"),
+            ("%e4%bd%a0", "你"), ("%", nil), ("%4", nil), ("%zz", nil), ("a%2", nil),
+        ] as [(String, String?)]
+    )
+    func decodes(_ text: String, _ expected: String?) {
+        let decoded = RequestPath.decoded(text.utf8.span)
+        #expect(decoded == expected.map { Array($0.utf8) })
+    }
+}
+
+@Suite("Client credentials")
+struct ClientCredentialTests {
+    @Test(
+        "finds the key wherever clients put it",
+        arguments: [
+            ("Authorization: Bearer sk-1", "sk-1"),
+            ("authorization: bearer   sk-1", "sk-1"),
+            ("X-API-Key: sk-2", "sk-2"),
+            ("api-key: sk-3", "sk-3"),
+            ("x-goog-api-key: sk-4", "sk-4"),
+            ("Authorization: Basic abc", nil),
+            ("Authorization: Bearer", nil),
+            ("Authorization: Bearersk-1", nil),
+            ("X-API-Key:", nil),
+            ("Accept: */*", nil),
+        ] as [(String, String?)]
+    )
+    func finds(_ line: String, _ key: String?) throws {
+        let text = "GET / HTTP/1.1\r\nHost: h\r\n\(line)\r\n\r\n"
+        var head = RequestHead()
+        var parser = RequestHeadParser()
+        let bytes = Array(text.utf8)
+        _ = try parser.parse(bytes.span, into: &head)
+        let range = ClientCredential.find(head, in: bytes.span)
+        #expect(range.map { String(decoding: bytes[$0], as: UTF8.self) } == key)
+    }
+
+    @Test("Bearer comes before the other headers")
+    func order() throws {
+        let text = "GET / HTTP/1.1\r\nHost: h\r\nx-api-key: b\r\nAuthorization: Bearer a\r\n\r\n"
+        var head = RequestHead()
+        var parser = RequestHeadParser()
+        let bytes = Array(text.utf8)
+        _ = try parser.parse(bytes.span, into: &head)
+        let found = ClientCredential.find(head, in: bytes.span)
+        let range = try #require(found)
+        #expect(Array(bytes[range]) == Array("a".utf8))
+    }
+}
+
+@Suite("The request contract")
+struct RequestContractTests {
+    struct Refusal: CustomTestStringConvertible {
+        let name: String
+        var endpoint = Endpoint.chatCompletions
+        let body: String
+        let param: String?
+        let code: String
+
+        var testDescription: String { name }
+    }
+
+    private static let message = #"[{"role":"user","content":"x"}]"#
+
+    static let refusals: [Refusal] = [
+        Refusal(name: "an array", body: "[]", param: nil, code: "invalid_type"),
+        Refusal(
+            name: "no model",
+            body: #"{"messages":[]}"#,
+            param: "model",
+            code: "missing_required_parameter"
+        ),
+        Refusal(
+            name: "model a number",
+            body: #"{"model":1}"#,
+            param: "model",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "model empty",
+            body: #"{"model":""}"#,
+            param: "model",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "model twice",
+            body: #"{"model":"a","model":"b"}"#,
+            param: "model",
+            code: "duplicate_member"
+        ),
+        Refusal(
+            name: "model twice, once escaped",
+            body: #"{"model":"a","m\u006fdel":"b"}"#,
+            param: "model",
+            code: "duplicate_member"
+        ),
+        Refusal(
+            name: "no messages",
+            body: #"{"model":"a"}"#,
+            param: "messages",
+            code: "missing_required_parameter"
+        ),
+        Refusal(
+            name: "messages an object",
+            body: #"{"model":"a","messages":{}}"#,
+            param: "messages",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "no message",
+            body: #"{"model":"a","messages":[]}"#,
+            param: "messages",
+            code: "empty_array"
+        ),
+        Refusal(
+            name: "a message that is a string",
+            body: #"{"model":"a","messages":[{"role":"user"},"x"]}"#,
+            param: "messages[1]",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "a message without role",
+            body: #"{"model":"a","messages":[{}]}"#,
+            param: "messages[0].role",
+            code: "missing_required_parameter"
+        ),
+        Refusal(
+            name: "a role that is a number",
+            body: #"{"model":"a","messages":[{"role":3}]}"#,
+            param: "messages[0].role",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "stream a string",
+            body: #"{"model":"a","stream":"yes","messages":\#(message)}"#,
+            param: "stream",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "stream_options an array",
+            body: #"{"model":"a","stream_options":[],"messages":\#(message)}"#,
+            param: "stream_options",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "include_usage a number",
+            body: #"{"model":"a","stream_options":{"include_usage":1},"messages":\#(message)}"#,
+            param: "stream_options.include_usage",
+            code: "invalid_type"
+        ),
+        Refusal(
+            name: "completions without prompt",
+            endpoint: .completions,
+            body: #"{"model":"a"}"#,
+            param: "prompt",
+            code: "missing_required_parameter"
+        ),
+        Refusal(
+            name: "embeddings without input",
+            endpoint: .embeddings,
+            body: #"{"model":"a"}"#,
+            param: "input",
+            code: "missing_required_parameter"
+        ),
+        Refusal(
+            name: "embeddings of a number",
+            endpoint: .embeddings,
+            body: #"{"model":"a","input":3}"#,
+            param: "input",
+            code: "invalid_type"
+        ),
+    ]
+
+    @Test("names the member that is wrong", arguments: refusals)
+    func namesTheMember(_ row: Refusal) throws {
+        let scan = BodyScan()
+        let bytes = Array(row.body.utf8)
+        scan.advance(bytes.span, isFinal: true)
+        #expect(scan.error == nil)
+        var caught: APIError?
+        do {
+            _ = try RequestContract.check(row.endpoint, scan.tape, bytes.span)
+        } catch {
+            caught = error
+        }
+        let error = try #require(caught)
+        #expect(error.status == 400)
+        #expect(error.param == row.param)
+        #expect(error.code.description == row.code)
+    }
+
+    @Test("malformed JSON is told by line, column and path")
+    func malformed() throws {
+        let text = "{\"model\":\"a\",\n \"messages\":[{\"role\":tru}]}"
+        let scan = BodyScan()
+        let bytes = Array(text.utf8)
+        scan.advance(bytes.span, isFinal: true)
+        let problem = try #require(scan.error)
+        let error = RequestContract.malformed(problem, tape: scan.tape, bytes.span)
+        #expect(error.status == 400)
+        #expect(error.message.contains("line 2, column 22"), "\(error.message)")
+        #expect(error.param == "messages[0]")
+    }
+
+    struct Splice: CustomTestStringConvertible {
+        let name: String
+        let body: String
+        var model: String?
+        let result: String
+
+        var testDescription: String { name }
+    }
+
+    static let splices: [Splice] = [
+        Splice(
+            name: "nothing to change",
+            body: #"{ "model" : "a","messages":[{"role":"user"}] }"#,
+            result: #"{ "model" : "a","messages":[{"role":"user"}] }"#
+        ),
+        Splice(
+            name: "another model name",
+            body: #"{"x":1.50,"model":"a","messages":[{"role":"user"}],"y":[ ]}"#,
+            model: "b/c\"d",
+            result: #"{"x":1.50,"model":"b/c\"d","messages":[{"role":"user"}],"y":[ ]}"#
+        ),
+        Splice(
+            name: "usage of a stream",
+            body: #"{"model":"a","stream":true,"messages":[{"role":"user"}]}"#,
+            result: #"{"model":"a","stream":true,"messages":[{"role":"user"}],"#
+                + #""stream_options":{"include_usage":true}}"#
+        ),
+        Splice(
+            name: "usage beside other options",
+            body:
+                #"{"model":"a","stream":true,"stream_options":{"z":0},"messages":[{"role":"u"}]}"#,
+            result: #"{"model":"a","stream":true,"stream_options":{"z":0,"include_usage":true},"#
+                + #""messages":[{"role":"u"}]}"#
+        ),
+        Splice(
+            name: "usage that was refused",
+            body: #"{"model":"a","stream":true,"stream_options":{"include_usage":false},"#
+                + #""messages":[{"role":"u"}]}"#,
+            result: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
+                + #""messages":[{"role":"u"}]}"#
+        ),
+        Splice(
+            name: "usage where options are null",
+            body: #"{"model":"a","stream":true,"stream_options":null,"messages":[{"role":"u"}]}"#,
+            result: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
+                + #""messages":[{"role":"u"}]}"#
+        ),
+        Splice(
+            name: "usage that was asked for",
+            body: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
+                + #""messages":[{"role":"u"}]}"#,
+            result: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
+                + #""messages":[{"role":"u"}]}"#
+        ),
+    ]
+
+    @Test("changes only what must change", arguments: splices)
+    func changes(_ row: Splice) throws {
+        let scan = BodyScan()
+        let bytes = Array(row.body.utf8)
+        scan.advance(bytes.span, isFinal: true)
+        let facts = try RequestContract.check(.chatCompletions, scan.tape, bytes.span)
+        var splice = JSONSplice()
+        if let model = row.model {
+            RequestSplice.setModel(model.utf8.span, facts, scan.tape, into: &splice)
+        }
+        RequestSplice.askForUsage(facts, scan.tape, bytes.span, into: &splice)
+        let out = ByteBuffer()
+        splice.append(original: bytes.span, to: out)
+        #expect(out.text == row.result)
+    }
+}
