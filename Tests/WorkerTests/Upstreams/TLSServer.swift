@@ -16,6 +16,7 @@ final class TLSServer {
     ///   - clients: whether clients must show a certificate of the first authority.
     ///   - version: the only TLS version offered, 1.2 or 1.3.
     ///   - protocols: what is offered by ALPN, best first. This server speaks HTTP/1.1 only.
+    /// - Throws: why it could not be started.
     init(
         _ certificates: Certificates,
         _ name: String,
