@@ -58,7 +58,8 @@ final class ChildProcess {
         pid = try Syscalls.spawn(
             path,
             arguments: [program] + arguments,
-            environment: Syscalls.environment(),
+            // Nothing of the caller's environment may change what the tools do.
+            environment: ["PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=/tmp"],
             descriptors: descriptors
         )
         pidfd = FDBox(try Syscalls.pidfd(pid))

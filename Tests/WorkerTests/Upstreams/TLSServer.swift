@@ -34,7 +34,9 @@ final class TLSServer {
             ]
         )
         guard let line = try process.readLine(), let port = UInt16(line) else {
-            throw ToolFailure(description: "the TLS server did not start")
+            var said = ""
+            while let line = try process.readLine() { said = line }
+            throw ToolFailure(description: "the TLS server did not start: \(said)")
         }
         self.port = port
     }
