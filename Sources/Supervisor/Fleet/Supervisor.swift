@@ -66,8 +66,10 @@ final class Supervisor {
             handoff = Handoff(loop: loop)
             workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
             startedNanoseconds = loop.now
+            var limits = FleetMachine.Limits()
+            limits.drain = settings.drain ?? limits.drain
             fleet = Fleet(
-                FleetMachine(desired: workerCount.count),
+                FleetMachine(desired: workerCount.count, limits: limits),
                 configuration: try ConfigurationMemory(settings),
                 spawner: spawner,
                 handoff: handoff,
