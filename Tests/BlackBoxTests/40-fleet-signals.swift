@@ -61,6 +61,9 @@ extension BlackBox {
                 }
                 #expect(try fleet.statusGet("/readyz").status == 503)
                 #expect(try fleet.statusGet("/livez").status == 200)
+                #expect(try fleet.status()["state"]?.string == "draining")
+                let draining = ["state": "draining"]
+                #expect(try fleet.metrics().sum("apus_workers", draining) >= 1)
                 #expect(stream.isQuiet)
                 #expect(try fleet.process.exitIfEnded() == nil)
                 gate.open()

@@ -248,6 +248,11 @@ private final class Client {
         listener.finish()
         #expect(taker.connections.count == 4)
         listener.close()
+        // The fleet may call, and the status plane ask, until the last request is answered.
+        listener.resumeIfFull()
+        listener.start()
+        #expect(listener.pause == .finished)
+        #expect(listener.acceptQueue == nil)
         #expect(throws: Errno.connectionRefused) {
             let late = try Client(listener.address)
             if isReadable(late.fd.raw), let error = Syscalls.socketError(late.fd.raw) {

@@ -28,6 +28,8 @@ final class Listener: EventHandler {
         case descriptors = "no descriptors"
         /// An error that a retry may cure.
         case error
+        /// For good: see `finish`.
+        case finished
     }
 
     /// Connections per turn: a flood on one listener must not starve the rest of the loop.
@@ -63,12 +65,15 @@ final class Listener: EventHandler {
         self.taker = taker
     }
 
-    /// Connections that wait in the kernel, and how many may; nil for Unix sockets.
-    var acceptQueue: (waiting: Int, limit: Int)? { Syscalls.acceptQueue(socket.raw) }
+    /// Connections that wait in the kernel, and how many may; nil for Unix sockets, and when
+    /// nothing is accepted any more.
+    var acceptQueue: (waiting: Int, limit: Int)? {
+        pause == .finished ? nil : Syscalls.acceptQueue(socket.raw)
+    }
 
     /// Begins to accept.
     func start() {
-        guard token == nil else { return }
+        guard token == nil, pause != .finished else { return }
         do throws(SystemError) {
             token = try loop.register(socket.raw, .read, self)
         } catch {
@@ -91,7 +96,7 @@ final class Listener: EventHandler {
         disarm()
         if let restTimer { loop.cancel(restTimer) }
         restTimer = nil
-        pause = .full
+        pause = .finished
     }
 
     override func ready(_ readiness: Readiness, token: EventToken) {
@@ -164,6 +169,9 @@ final class Listener: EventHandler {
     /// Closes the socket: from here on the kernel refuses connections.
     func close() {
         disarm()
+        if let restTimer { loop.cancel(restTimer) }
+        restTimer = nil
+        pause = .finished
         socket.close()
     }
 

@@ -6,8 +6,9 @@ import System
 /// What the status address answers with.
 ///
 /// All documents show one snapshot, which is at most 100 ms old: scrapers may ask as often as they
-/// like, and what one document shows, the next one shows too. Workers report every 100 ms, so a
-/// count can follow its request by twice that.
+/// like, and what one document shows, the next one shows too. When the fleet's state or the number
+/// of its ready workers changes, a new one is taken at once, so that no document contradicts
+/// `/readyz`. Workers report every 100 ms, so a count can follow its request by twice that.
 final class StatusPages {
     struct Answer {
         let status: Int
@@ -39,6 +40,7 @@ final class StatusPages {
     private struct Shown {
         let snapshot: FleetSnapshot
         let metrics: FleetMetrics
+        let readiness: FleetReadiness
         var until: UInt64
         var metricsText: ByteBuffer?
         var status: ByteBuffer?
@@ -128,10 +130,12 @@ final class StatusPages {
     }
 
     private func current(now: UInt64) -> Shown {
-        if let shown, now < shown.until { return shown }
+        let readiness = source.readiness
+        if let shown, now < shown.until, shown.readiness == readiness { return shown }
         return Shown(
             snapshot: source.snapshot(),
             metrics: source.metrics(),
+            readiness: readiness,
             until: now + Self.keptNanoseconds
         )
     }

@@ -57,6 +57,22 @@ import Testing
         #expect(source.memoryReads == 6)
     }
 
+    @Test("No document contradicts /readyz")
+    func stateChanges() throws {
+        let source = FakeStatusSource()
+        source.shownSnapshot.state = .running
+        let pages = StatusPages(source)
+        _ = pages.answer(.status(isFull: false), now: second)
+        source.shownSnapshot.state = .draining
+        source.shownReadiness.state = .draining
+        let text = pages.answer(.status(isFull: false), now: second + 1).body.text
+        #expect(try JSONValue(text)["state"]?.string == "draining")
+        source.shownReadiness.ready = 1
+        _ = pages.answer(.metrics, now: second + 2)
+        _ = pages.answer(.metrics, now: second + 3)
+        #expect(source.snapshotsTaken == 3)
+    }
+
     @Test("Documents that take long are shown for longer")
     func costBound() {
         let source = FakeStatusSource()
