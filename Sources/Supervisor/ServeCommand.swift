@@ -23,9 +23,7 @@ struct ServeCommand: Equatable {
         "apus serve [--config FILE] [--listen ADDR]... [--status ADDR] [--workers N]"
 
     var configPath: String?
-    var listen: [SocketAddress]?
-    var status: SocketAddress?
-    var workers: Int?
+    private(set) var overrides = ConfigOverrides()
 
     init(arguments: [String]) throws(UsageError) {
         var rest = arguments[...]
@@ -52,16 +50,16 @@ struct ServeCommand: Equatable {
         case "--config":
             configPath = value
         case "--listen":
-            guard let address = SocketAddress(value) else { throw .badValue(option, value) }
-            listen = (listen ?? []) + [address]
+            guard SocketAddress(value) != nil else { throw .badValue(option, value) }
+            overrides.listen.append(value)
         case "--status":
-            guard let address = SocketAddress(value) else { throw .badValue(option, value) }
-            status = address
+            guard SocketAddress(value) != nil else { throw .badValue(option, value) }
+            overrides.statusListen = value
         default:
-            guard let count = Int(value), (1...FleetMachine.workersMax).contains(count) else {
+            guard let count = Int(value), ConfigLimits.workers.contains(count) else {
                 throw .badValue(option, value)
             }
-            workers = count
+            overrides.workers = value
         }
     }
 
@@ -69,11 +67,7 @@ struct ServeCommand: Equatable {
     ///
     /// Returns the exit code.
     func run(log: LogSink) -> Int32 {
-        let source = ConfigurationFile(
-            path: configPath,
-            overrides: overrides,
-            environment: ConfigLoader.processEnvironment()
-        )
+        let source = ConfigurationFile(path: configPath, overrides: overrides)
         switch source.read() {
         case .invalid(let errors):
             for error in errors { log.log(.error, text: error) }
@@ -82,21 +76,10 @@ struct ServeCommand: Equatable {
         case .valid(let settings):
             let options = Supervisor.Options(
                 configuration: source,
-                environment: Syscalls.environment(),
-                listen: listen,
-                status: status,
-                workers: workers
+                environment: Syscalls.environment()
             )
             return run(options, settings, log)
         }
-    }
-
-    private var overrides: ConfigOverrides {
-        ConfigOverrides(
-            listen: (listen ?? []).map(\.description),
-            statusListen: status?.description,
-            workers: workers.map { String($0) }
-        )
     }
 
     private func run(

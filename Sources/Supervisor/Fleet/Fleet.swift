@@ -83,7 +83,12 @@ final class Fleet: WorkerObserver {
 
     /// The answer to `readConfiguration`.
     func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
-        if let generation = machine.configurationAccepted(desired: workers, now: loop.now) {
+        let generation = machine.configurationAccepted(
+            desired: workers,
+            limits: configuration.limits,
+            now: loop.now
+        )
+        if let generation {
             configurations[generation] = configuration
             metrics.define(upstreams: configuration.upstreams)
         }
@@ -317,8 +322,7 @@ final class Fleet: WorkerObserver {
 final class ConfigurationMemory {
     let fd: OwnedFD
     let upstreams: [UpstreamDefinition]
-    /// Seconds since 1970.
-    let loadedAt: Int
+    let limits: FleetMachine.Limits
 
     init(_ settings: FleetSettings) throws(SystemError) {
         do throws(Errno) {
@@ -327,6 +331,6 @@ final class ConfigurationMemory {
             throw SystemError(.memfd, error)
         }
         upstreams = settings.upstreams
-        loadedAt = Syscalls.wallClock().seconds
+        limits = settings.limits
     }
 }

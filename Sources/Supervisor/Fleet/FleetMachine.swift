@@ -60,7 +60,7 @@ struct FleetMachine {
     private(set) var generation: UInt32
     private(set) var isReloadPending = false
 
-    let limits: Limits
+    private(set) var limits: Limits
     private var newestGeneration: UInt32
     private var nextSerial: UInt64 = 1
     private var bootFailures = 0
@@ -207,9 +207,14 @@ struct FleetMachine {
     }
 
     /// The configuration that was asked for is valid; its workers get the returned generation.
-    mutating func configurationAccepted(desired: Int, now: UInt64) -> UInt32? {
+    mutating func configurationAccepted(
+        desired: Int,
+        limits: Limits = Limits(),
+        now: UInt64
+    ) -> UInt32? {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
         guard state == .running else { return nil }
+        self.limits = limits
         newestGeneration += 1
         state = .rolling(
             Roll(generation: newestGeneration, desired: desired, isProven: false)

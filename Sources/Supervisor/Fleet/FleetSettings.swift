@@ -12,6 +12,17 @@ struct FleetSettings: Equatable {
     /// The configuration as workers read it, secrets resolved.
     var bundle: [UInt8]
     var upstreams: [UpstreamDefinition] = []
+    /// Time for what runs when the supervisor is told to stop, in nanoseconds.
+    var drain: UInt64 = FleetMachine.Limits().drain
+    /// Time for what runs in a worker that is replaced, in nanoseconds.
+    var replacedDrain: UInt64 = FleetMachine.Limits().replacedDrain
+
+    var limits: FleetMachine.Limits {
+        var limits = FleetMachine.Limits()
+        limits.drain = drain
+        limits.replacedDrain = replacedDrain
+        return limits
+    }
 }
 
 /// What reading the configuration brought.

@@ -12,10 +12,6 @@ final class Supervisor {
     struct Options {
         var configuration: ConfigurationSource
         var environment: [String]
-        /// Overrides of the command line; they win over the configuration, reloads included.
-        var listen: [SocketAddress]?
-        var status: SocketAddress?
-        var workers: Int?
     }
 
     let loop: EventLoop
@@ -64,10 +60,10 @@ final class Supervisor {
             )
             log = FleetLog(sink, loop: loop)
             handoff = Handoff(loop: loop)
-            workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
+            workerCount = MachineFacts.workerCount(override: settings.workers)
             startedNanoseconds = loop.now
             fleet = Fleet(
-                FleetMachine(desired: workerCount.count),
+                FleetMachine(desired: workerCount.count, limits: settings.limits),
                 configuration: try ConfigurationMemory(settings),
                 spawner: spawner,
                 handoff: handoff,
@@ -123,7 +119,7 @@ final class Supervisor {
         let statusIndex = given.firstIndex { $0.name == InheritedListeners.statusName }
         let givenStatus = statusIndex.map { given.remove(at: $0) }
         if given.isEmpty {
-            for address in options.listen ?? settings.listen {
+            for address in settings.listen {
                 let socket = try ListenerSocket.open(address)
                 listeners.append(listener(socket, index: listeners.count, handoff))
             }
@@ -135,7 +131,7 @@ final class Supervisor {
         guard let statusTaker else { return }
         if let givenStatus {
             statusListener = listener(givenStatus, index: 0, statusTaker)
-        } else if let address = options.status ?? settings.status {
+        } else if let address = settings.status {
             statusListener = listener(try ListenerSocket.open(address), index: 0, statusTaker)
         }
     }
@@ -182,7 +178,7 @@ final class Supervisor {
 
     private func stopAccepting() {
         notifier.stopping(status: "draining")
-        log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
+        log.info("draining") { $0.field("milliseconds", Int(settings.drain / 1_000_000)) }
         for listener in listeners { listener.finish() }
         handoff.stop()
         for listener in listeners { listener.close() }
@@ -214,7 +210,7 @@ final class Supervisor {
                 let memory = try ConfigurationMemory(fresh)
                 settings = fresh
                 workerCount = MachineFacts.workerCount(
-                    override: options.workers ?? fresh.workers
+                    override: fresh.workers
                 )
                 fleet.configurationAccepted(memory, workers: workerCount.count)
             } catch {
