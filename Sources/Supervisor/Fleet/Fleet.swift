@@ -38,6 +38,9 @@ final class Fleet: WorkerObserver {
 
     /// Pause before a drain is sent again that found a socket full.
     private static let drainRetry: UInt64 = 50_000_000
+    /// A worker's own deadline comes so much before ours: it can still tell its clients, which TERM
+    /// does not let it.
+    private static let drainMarginMilliseconds: UInt64 = 500
 
     init(
         _ machine: FleetMachine,
@@ -206,7 +209,8 @@ final class Fleet: WorkerObserver {
 
     private func drain(_ serial: WorkerSerial, _ milliseconds: UInt64) {
         guard let process = processes[serial] else { return }
-        switch process.send(.drain(deadlineMilliseconds: milliseconds)) {
+        let margin = min(Self.drainMarginMilliseconds, milliseconds / 4)
+        switch process.send(.drain(deadlineMilliseconds: milliseconds - margin)) {
         case .sent, .peerGone: unsentDrains[serial] = nil
         case .full: unsentDrains[serial] = milliseconds
         }
@@ -323,6 +327,8 @@ final class ConfigurationMemory {
     let fd: OwnedFD
     let upstreams: [UpstreamDefinition]
     let limits: FleetMachine.Limits
+    /// Seconds since 1970.
+    let loadedAt: Int
 
     init(_ settings: FleetSettings) throws(SystemError) {
         do throws(Errno) {
@@ -331,6 +337,7 @@ final class ConfigurationMemory {
             throw SystemError(.memfd, error)
         }
         upstreams = settings.upstreams
-        limits = settings.limits
+        limits = settings.applied(to: FleetMachine.Limits())
+        loadedAt = Syscalls.wallClock().seconds
     }
 }

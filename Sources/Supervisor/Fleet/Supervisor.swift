@@ -6,12 +6,16 @@ import System
 
 /// The running supervisor: listeners, fleet, signals and the service manager on one loop.
 final class Supervisor {
-    static let version = "0.1.0"
+    static let version = Version.text
 
     /// What cannot be changed while it runs.
     struct Options {
         var configuration: ConfigurationSource
         var environment: [String]
+        /// Overrides of the command line; they win over the configuration, reloads included.
+        var listen: [SocketAddress]?
+        var status: SocketAddress?
+        var workers: Int?
     }
 
     let loop: EventLoop
@@ -60,10 +64,11 @@ final class Supervisor {
             )
             log = FleetLog(sink, loop: loop)
             handoff = Handoff(loop: loop)
-            workerCount = MachineFacts.workerCount(override: settings.workers)
+            workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
             startedNanoseconds = loop.now
+            let limits = settings.applied(to: FleetMachine.Limits())
             fleet = Fleet(
-                FleetMachine(desired: workerCount.count, limits: settings.limits),
+                FleetMachine(desired: workerCount.count, limits: limits),
                 configuration: try ConfigurationMemory(settings),
                 spawner: spawner,
                 handoff: handoff,
@@ -119,7 +124,7 @@ final class Supervisor {
         let statusIndex = given.firstIndex { $0.name == InheritedListeners.statusName }
         let givenStatus = statusIndex.map { given.remove(at: $0) }
         if given.isEmpty {
-            for address in settings.listen {
+            for address in options.listen ?? settings.listen {
                 let socket = try ListenerSocket.open(address)
                 listeners.append(listener(socket, index: listeners.count, handoff))
             }
@@ -131,7 +136,7 @@ final class Supervisor {
         guard let statusTaker else { return }
         if let givenStatus {
             statusListener = listener(givenStatus, index: 0, statusTaker)
-        } else if let address = settings.status {
+        } else if let address = options.status ?? settings.status {
             statusListener = listener(try ListenerSocket.open(address), index: 0, statusTaker)
         }
     }
@@ -178,7 +183,7 @@ final class Supervisor {
 
     private func stopAccepting() {
         notifier.stopping(status: "draining")
-        log.info("draining") { $0.field("milliseconds", Int(settings.drain / 1_000_000)) }
+        log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
         for listener in listeners { listener.finish() }
         handoff.stop()
         for listener in listeners { listener.close() }
@@ -210,7 +215,7 @@ final class Supervisor {
                 let memory = try ConfigurationMemory(fresh)
                 settings = fresh
                 workerCount = MachineFacts.workerCount(
-                    override: fresh.workers
+                    override: options.workers ?? fresh.workers
                 )
                 fleet.configurationAccepted(memory, workers: workerCount.count)
             } catch {

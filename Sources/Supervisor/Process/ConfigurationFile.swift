@@ -2,56 +2,50 @@
 import Bytes
 import Config
 import Metrics
+import System
 
-/// The configuration as `ConfigLoader` finds it, read anew for each reload.
+/// The configuration file, or the embedded default without one, with the command line's overrides.
 final class ConfigurationFile: ConfigurationSource {
     private let path: String?
     private let overrides: ConfigOverrides
     private let loader: ConfigLoader
 
-    /// `overrides` are those of the command line: they win in reloads, too.
-    init(path: String?, overrides: ConfigOverrides) {
+    init(path: String?, overrides: ConfigOverrides, environment: [String: String]) {
         self.path = path
         self.overrides = overrides
-        loader = ConfigLoader(environment: ConfigLoader.processEnvironment())
+        loader = ConfigLoader(environment: environment)
     }
 
     override func read() -> ConfigurationReading {
         do throws(ConfigErrors) {
             let (config, bundle) = try loader.load(path: path, overrides: overrides)
-            return .valid(Self.settings(config, bundle))
+            return .valid(FleetSettings(config, bundle))
         } catch {
             return .invalid(error.errors.map(\.description))
         }
     }
+}
 
-    private static func settings(_ config: Config, _ bundle: ConfigBundle) -> FleetSettings {
-        let buffer = ByteBuffer()
-        bundle.encode(to: buffer)
-        let workers: Int? =
-            switch config.workers {
-            case .auto: nil
-            case .count(let count): count
-            }
-        return FleetSettings(
+extension FleetSettings {
+    init(_ config: Config, _ bundle: ConfigBundle) {
+        let encoded = ByteBuffer(capacity: 4096)
+        bundle.encode(to: encoded)
+        var workers: Int?
+        if case .count(let count) = config.workers { workers = count }
+        self.init(
             listen: config.listen,
             status: config.statusListen,
             workers: workers,
-            bundle: buffer.array,
-            upstreams: config.upstreams.map {
-                UpstreamDefinition(name: $0.name, provider: provider(of: $0.kind))
+            bundle: encoded.array,
+            upstreams: config.upstreams.map { upstream in
+                switch upstream.kind {
+                case .openai: UpstreamDefinition(name: upstream.name, provider: "openai")
+                case .demo: UpstreamDefinition(name: upstream.name, provider: "demo")
+                }
             },
             drain: config.timeouts.drain,
-            // The longest request that the configuration allows is finished.
+            // What the configuration allows to run is finished.
             replacedDrain: config.timeouts.total
         )
-    }
-
-    /// `gen_ai.provider.name` of the OpenTelemetry conventions.
-    private static func provider(of kind: UpstreamConfig.Kind) -> String {
-        switch kind {
-        case .openai: "openai"
-        case .demo: "demo"
-        }
     }
 }
