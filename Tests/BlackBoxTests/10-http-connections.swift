@@ -78,7 +78,7 @@ extension BlackBox {
         }
 
         @Test(
-            "a hundred pipelined requests are all answered, with a body limit's error in the middle"
+            "a hundred pipelined requests are all answered, errors among them"
         )
         func pipelinedMany() throws {
             try BlackBox.withFleet { fleet in

@@ -32,12 +32,16 @@ extension BlackBox {
                 // Others are served as ever.
                 #expect(try fleet.get("/health").status == 200)
 
-                var events = 0
-                while let next = try connection.nextEvent() {
-                    if next.isDone { break }
-                    events += 1
+                let end = ChatEvents.finish() + ChatEvents.done
+                var received = 0
+                var tail: [UInt8] = []
+                while let next = try connection.nextPiece(by: .after(.seconds(20))) {
+                    received += next.count
+                    tail = (tail + next).suffix(end.utf8.count)
                 }
-                #expect(events == (total + piece.count - 1) / piece.count + 1)
+                let events = (total + piece.count - 1) / piece.count
+                #expect(received == events * event.utf8.count + end.utf8.count)
+                #expect(tail == Array(end.utf8))
                 let after = ProcessFacts.residentBytes(worker) - before
                 #expect(after < 6_000_000, "the worker grew by \(after) bytes")
             }

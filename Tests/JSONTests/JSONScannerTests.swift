@@ -137,7 +137,7 @@ struct JSONScannerTests {
     @Test("documents of many values keep their shape over the chunks of a tape")
     func manyValues() throws {
         var scanner = JSONScanner()
-        for count in [100_000, 3, 20_000, 16_383, 200_000] {
+        for count in [20_000, 3, 16_383, 70_000, 100] {
             scanner.reset()
             let text = "[" + (0..<count).map { "[\($0)]" }.joined(separator: ",") + "]"
             let bytes = Array(text.utf8)
@@ -157,12 +157,13 @@ struct JSONScannerTests {
 
     @Test("UTF-8 is judged as the standard library judges it, at the end and before more text")
     func everySequence() {
-        let thirds: [UInt8] = [0x22, 0x7F, 0x80, 0xBF, 0xC0, 0xE2]
+        let seconds: [UInt8] = [0x00, 0x21, 0x7F] + Array(0x80...0xC0) + [0xFF]
+        let thirds: [UInt8] = [0x7F, 0x80, 0xBF, 0xC0]
         var scanner = JSONScanner()
         for lead in UInt8(0x80)...0xFF {
-            for second in UInt8.min...UInt8.max where second != 0x22 && second != 0x5C {
-                for third in thirds where third != 0x22 {
-                    for tail in [[], Array("abcd".utf8), [0x80, 0x62, 0x62, 0x62]] {
+            for second in seconds {
+                for third in thirds {
+                    for tail in [[], Array("abcd".utf8)] {
                         let content = [lead, second, third] + tail
                         let bytes = [0x22] + content + [0x22]
                         let isText = String(validating: content, as: UTF8.self) != nil

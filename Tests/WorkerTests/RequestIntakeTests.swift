@@ -86,6 +86,20 @@ struct RequestIntakeTests {
         }
     }
 
+    @Test("a request that is refused on its head is not seen again")
+    func refusedHead() throws {
+        let pool = BufferPool()
+        let shared = HeadScratch()
+        var intake = RequestIntake()
+        let text = "GET /no HTTP/1.1\r\nHost: h\r\n\r\nGET /yes HTTP/1.1\r\nHost: h\r\n\r\n"
+        intake.readTarget(pool).buffer.append(text)
+        #expect(try intake.next(shared) == .head)
+        intake.finishRequest(pool)
+        #expect(try intake.next(shared) == .head)
+        let path = intake.withHead(shared) { String(copying: $1.extracting($0.path)) }
+        #expect(path == "/yes")
+    }
+
     @Test("an idle connection holds no buffer")
     func releasesBuffers() {
         let pool = BufferPool()

@@ -134,8 +134,8 @@ int clinux_tcp_queue(int fd, uint32_t *waiting, uint32_t *limit);
 /// Sends `count` bytes and `fd_count` descriptors as one message, without blocking or SIGPIPE.
 ssize_t clinux_send_fds(int socket, const void *bytes, size_t count, const int *_Nullable fds,
                         size_t fd_count);
-/// Receives one message. Descriptors arrive close-on-exec. `*truncated` is set when data or
-/// descriptors were cut off; descriptors beyond `fd_capacity` are closed and count as cut off.
+/// Receives one message. Descriptors arrive close-on-exec. `*truncated` is 1 when data was cut off,
+/// else 2 when descriptors were; descriptors beyond `fd_capacity` are closed and count as cut off.
 ssize_t clinux_recv_fds(int socket, void *bytes, size_t capacity, int *fds, size_t fd_capacity,
                         size_t *fd_count, int *truncated);
 

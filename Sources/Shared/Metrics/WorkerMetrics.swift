@@ -74,6 +74,12 @@ package final class WorkerMetrics {
         totals.add(UInt64(clamping: amount), to: Cells.counter(counter), upstream)
     }
 
+    /// Takes over the value of a counter that is kept elsewhere and only rises.
+    package func raise(_ counter: UpstreamCounter, _ upstream: UpstreamIndex, to value: UInt64) {
+        totals.allocate(upstream: upstream.raw)
+        totals.upstreams[upstream.raw]?.cells[Cells.counter(counter)] = value
+    }
+
     package func set(_ gauge: UpstreamGauge, _ upstream: UpstreamIndex, to value: Int) {
         totals.allocate(upstream: upstream.raw)
         totals.upstreams[upstream.raw]?.cells[Cells.gauge(gauge)] = UInt64(clamping: value)

@@ -122,7 +122,7 @@ final class WorkerProcess: EventHandler {
                 observer.workerSaid(message, self)
             case .descriptorsLost:
                 closeControl()
-                observer.workerBrokeProtocol(.truncated, self)
+                observer.workerBrokeProtocol(.descriptorCount, self)
                 return false
             case .protocolError(let error):
                 closeControl()

@@ -7,8 +7,8 @@ import System
 /// One configured upstream as the exchange sees it.
 final class Upstream {
     enum Kind {
-        /// An OpenAI-compatible server behind the lane, where it has the given index.
-        case openai(UpstreamHeads, lane: Int)
+        /// An OpenAI-compatible server.
+        case openai(OpenAIUpstream)
         /// The model inside of this worker.
         case demo
     }
@@ -40,7 +40,7 @@ final class Upstream {
         _ worker: Worker
     ) -> Attempt {
         switch kind {
-        case .openai(_, let index): .lane(worker.lane.begin(upstream: index, request, sink))
+        case .openai(let server): .lane(worker.lane.begin(upstream: server.lane, request, sink))
         case .demo: .demo(DemoCall(request, sink, worker.loop))
         }
     }
@@ -56,12 +56,35 @@ extension Upstream {
         to out: ByteBuffer
     ) {
         switch kind {
-        case .openai(let heads, _):
-            heads.append(endpoint, bodyBytes: bodyBytes, ledger: ledger, client: head, to: out)
+        case .openai(let server):
+            server.heads.append(
+                endpoint,
+                bodyBytes: bodyBytes,
+                ledger: ledger,
+                client: head,
+                to: out
+            )
         case .demo:
             // The demo model only asks which of its three talents is wanted.
             out.append(endpoint.upstreamPath ?? "")
         }
+    }
+}
+
+/// What is needed to talk to an OpenAI-compatible server.
+///
+/// A class: as a value it would be copied member by member for every request.
+final class OpenAIUpstream {
+    let heads: UpstreamHeads
+    /// Its index on the lane.
+    let lane: Int
+    /// Asks for its models.
+    let listing: ControlRequest
+
+    init(heads: UpstreamHeads, lane: Int, listing: ControlRequest) {
+        self.heads = heads
+        self.lane = lane
+        self.listing = listing
     }
 }
 

@@ -16,7 +16,13 @@ enum UpstreamBuilder {
                 kind = .demo
             case .openai(let config):
                 let settings = settings(upstream.name, config)
-                kind = .openai(heads(config, settings), lane: lane.count)
+                kind = .openai(
+                    OpenAIUpstream(
+                        heads: heads(config, settings),
+                        lane: lane.count,
+                        listing: listing(config, settings)
+                    )
+                )
                 lane.append(settings)
             }
             upstreams.append(Upstream(name: upstream.name, position: position, kind: kind))
@@ -24,10 +30,7 @@ enum UpstreamBuilder {
         return (upstreams, lane)
     }
 
-    private static func heads(
-        _ config: OpenAIConfig,
-        _ settings: UpstreamSettings
-    ) -> UpstreamHeads {
+    private static func fields(_ config: OpenAIConfig) -> [(name: String, value: String)] {
         var fields: [(name: String, value: String)] = []
         if let key = config.apiKey {
             fields.append((name: "authorization", value: "Bearer \(key.revealed)"))
@@ -35,11 +38,31 @@ enum UpstreamBuilder {
         for header in config.headers {
             fields.append((name: header.name, value: header.value.revealed))
         }
-        return UpstreamHeads(
+        return fields
+    }
+
+    private static func heads(
+        _ config: OpenAIConfig,
+        _ settings: UpstreamSettings
+    ) -> UpstreamHeads {
+        UpstreamHeads(
             pathPrefix: settings.pathPrefix,
             host: settings.hostField,
-            fields: fields
+            fields: fields(config)
         )
+    }
+
+    private static func listing(
+        _ config: OpenAIConfig,
+        _ settings: UpstreamSettings
+    ) -> ControlRequest {
+        var request = ControlRequest(
+            url: settings.connectURL.dropLast() + settings.pathPrefix + "/models",
+            like: settings
+        )
+        request.headers = fields(config).map { "\($0.name): \($0.value)" }
+        request.timeout = UpstreamListings.timeout
+        return request
     }
 
     private static func settings(_ name: String, _ config: OpenAIConfig) -> UpstreamSettings {

@@ -65,7 +65,7 @@ final class Accounting: EventHandler {
         inFlight -= 1
         if connection.isStreaming { streams -= 1 }
         count(connection.ledger)
-        if worker.config.logsAccess { writeLine(connection) }
+        if worker.logsAccess { writeLine(connection) }
         scheduleMetrics()
     }
 
@@ -129,7 +129,7 @@ final class Accounting: EventHandler {
         if let position = ledger.upstream {
             line.set(.upstream, worker.upstreams[position].name.utf8.span)
         }
-        if let key = ledger.key { line.set(.key, worker.config.keys.keys[key].name.utf8.span) }
+        if let key = ledger.key { line.set(.key, worker.keys.keys[key].name.utf8.span) }
     }
 
     // MARK: Sending
@@ -212,12 +212,17 @@ final class Accounting: EventHandler {
         worker.metrics.set(.connectionsActive, to: inFlight)
         worker.metrics.set(.connectionsIdle, to: max(0, worker.connectionCount - inFlight))
         for upstream in worker.upstreams {
-            guard case .openai(_, let index) = upstream.kind else { continue }
-            worker.metrics.set(
+            guard case .openai(let server) = upstream.kind else { continue }
+            let counters = worker.lane.counters(server.lane)
+            let metrics = worker.metrics
+            metrics.set(
                 .connectionsOpen,
                 upstream.index,
-                to: worker.lane.openConnections(index)
+                to: worker.lane.openConnections(server.lane)
             )
+            metrics.raise(.connectionsCreated, upstream.index, to: counters.connectionsOpened)
+            metrics.raise(.connectionsReused, upstream.index, to: counters.reuses)
+            metrics.raise(.staleRetries, upstream.index, to: counters.staleRetries)
         }
     }
 }

@@ -257,8 +257,12 @@ struct RequestIntake {
     // MARK: The end
 
     /// Forgets the request and keeps what the client sent behind it.
+    ///
+    /// A request that was refused on its head alone must have no body.
     mutating func finishRequest(_ pool: BufferPool) {
-        if phase == .complete, let input {
+        if phase == .decision, let input {
+            input.consume(headBytes)
+        } else if phase == .complete, let input {
             if body == nil {
                 input.consume(bodyRange.upperBound)
             } else {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CCurl
+import System
 
 /// A connection in the making; with TLS also what a finished one lives in.
 final class ConnectAttempt: CurlTransfer {
@@ -27,7 +28,11 @@ final class ConnectAttempt: CurlTransfer {
     }
 
     /// What libcurl wrote about a failed read or write of the connection.
-    var failureText: String { easy.failureText(CURLE_RECV_ERROR.code) }
+    func failureText(_ errno: Errno) -> String {
+        let text = easy.failureText(CURLE_RECV_ERROR.code)
+        // libcurl also notes what does not concern the read, like a peer address it could not get.
+        return text.contains("SSL") ? text : errno.text
+    }
 
     func takeCall() -> UpstreamCall? {
         defer { call = nil }

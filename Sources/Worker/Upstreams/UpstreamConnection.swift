@@ -17,16 +17,6 @@ final class UpstreamConnection: EventHandler {
         case closed
     }
 
-    private enum RequestState: Equatable {
-        /// Bytes are still to be written. Exits: `sent`, `abandoned`, `broken`.
-        case sending
-        case sent
-        /// The response began before the request was written: the rest is not.
-        case abandoned
-        /// Writing failed. What the upstream said before may still be there to read.
-        case broken
-    }
-
     /// What one look at the bytes that are there led to.
     private enum Progress {
         case needsMore, paused, over
@@ -36,27 +26,13 @@ final class UpstreamConnection: EventHandler {
         static let connection: UInt32 = 0
     }
 
-    /// Least free space for a read: less would cost calls.
-    private static let readBytesMin = 4 << 10
-    /// Most bytes read or written for one event, so that a fast upstream does not starve others.
+    /// Most bytes read for one event, so that a fast upstream does not starve others.
     private static let bytesPerEventMax = 256 << 10
-    /// Most bytes of one write.
-    ///
-    /// Without TLS they are taken straight from the body.
-    private static let plainSliceBytes = 64 << 10
-    /// A body part from which a write of its own is cheaper than copying it to its neighbours.
-    private static let directBytesMin = 16 << 10
 
     private let pool: UpstreamPool
     private let loop: EventLoop
     private let buffers: BufferPool
-    /// The descriptor of a connection without TLS.
-    ///
-    /// libcurl knows nothing of it any more.
-    private var socket: OwnedFD?
-    /// The transfer that a TLS connection lives in.
-    private let attempt: ConnectAttempt?
-    private let descriptor: Int32
+    private let transport: UpstreamTransport
 
     private(set) var phase = Phase.idle
     private var call: UpstreamCall?
@@ -65,9 +41,7 @@ final class UpstreamConnection: EventHandler {
     private var deadline = MovingDeadline()
 
     private var decoder = ResponseDecoder()
-    private var requestState = RequestState.sent
-    private var cursor = RequestCursor()
-    private var wire: ByteBuffer?
+    private var writer = RequestWriter()
     private var inbox: ByteBuffer?
     private var isReused = false
     private var hasByte = false
@@ -80,35 +54,15 @@ final class UpstreamConnection: EventHandler {
     /// Deadline of the present part of the exchange.
     private var partDue: UInt64 = .max
 
-    /// Takes over a connected descriptor, and its registration if it has one.
+    /// Takes over a connected transport, and its registration if it has one.
     init(
-        plain socket: consuming OwnedFD,
+        _ transport: UpstreamTransport,
         registration: EventToken?,
         pool: UpstreamPool,
         loop: EventLoop,
         buffers: BufferPool
     ) {
-        descriptor = socket.raw
-        self.socket = consume socket
-        attempt = nil
-        token = registration
-        interest = []
-        self.pool = pool
-        self.loop = loop
-        self.buffers = buffers
-    }
-
-    /// Takes over a connected transfer, which stays in its multi.
-    init(
-        library attempt: ConnectAttempt,
-        descriptor: Int32,
-        registration: EventToken?,
-        pool: UpstreamPool,
-        loop: EventLoop,
-        buffers: BufferPool
-    ) {
-        self.descriptor = descriptor
-        self.attempt = attempt
+        self.transport = transport
         token = registration
         interest = []
         self.pool = pool
@@ -135,18 +89,19 @@ final class UpstreamConnection: EventHandler {
         self.call = call
         call.exchanging(self, reused: reused)
         decoder.begin(requestMethod: call.request.method)
-        requestState = .sending
-        cursor = RequestCursor()
+        writer.begin()
         isReused = reused
         hasByte = false
         hasDelivered = false
         wasStopped = false
+        // An end of turn asked for by the call before is not this call's.
+        mustReceive = false
         startedTurn = loop.turns
         partDue = loop.now.addingClamped(call.request.timeouts.idle)
         send()
         if call.isPaused { partDue = .max }
         armDeadline()
-        if requestState == .broken { receiveSoon() }
+        if writer.state == .broken { receiveSoon() }
     }
 
     /// Idles until the pool needs it again or `due` passes.
@@ -161,7 +116,7 @@ final class UpstreamConnection: EventHandler {
 
     func resumed() {
         guard let call else { return }
-        if requestState == .sent, !call.hasHead {
+        if writer.state == .sent, !call.hasHead {
             partDue = loop.now.addingClamped(call.request.timeouts.headers)
         } else {
             partDue = loop.now.addingClamped(call.request.timeouts.idle)
@@ -183,11 +138,11 @@ final class UpstreamConnection: EventHandler {
         deadline.cancel(on: loop)
         if let token { loop.deregister(token) }
         token = nil
-        dropWire()
+        writer.drop(buffers)
         // While a sink looks at the bytes they must stay where they are.
         if !isReceiving { dropInbox() }
-        if let attempt { pool.abandonConnected(attempt) }
-        socket = nil
+        if let attempt = transport.attempt { pool.abandonConnected(attempt) }
+        transport.closeSocket()
         if !keepingSlot { pool.connectionClosed() }
     }
 
@@ -203,8 +158,8 @@ final class UpstreamConnection: EventHandler {
                 return
             }
             // TLS may want to read in order to write: any event is a reason to try.
-            if requestState == .sending, readiness.canWrite || attempt != nil { send() }
-            if readiness.canRead || requestState == .broken {
+            if writer.state == .sending, readiness.canWrite || transport.isTLS { send() }
+            if readiness.canRead || writer.state == .broken {
                 receive(peerGone: readiness.isPeerGone)
             }
         case .closed:
@@ -213,9 +168,10 @@ final class UpstreamConnection: EventHandler {
     }
 
     override func turnEnded() {
-        guard mustReceive, phase == .exchanging, let call else { return }
+        guard mustReceive else { return }
         mustReceive = false
-        if !call.isPaused, !watch(requestState == .sending ? [.read, .write] : .read) {
+        guard phase == .exchanging, let call else { return }
+        if !call.isPaused, !watch(writer.state == .sending ? [.read, .write] : .read) {
             lost(.broken, "epoll refused the connection")
             return
         }
@@ -238,23 +194,15 @@ final class UpstreamConnection: EventHandler {
     /// Something happened on an idle connection: its end, bytes nobody asked for, or with TLS
     /// something that concerns the session only.
     private func idleReady() {
-        if attempt != nil, probe() == .wouldBlock { return }
+        if transport.isTLS, transport.probe() == .wouldBlock { return }
         pool.idleEnded(self)
         close()
     }
 
     /// The event was collected before the request was sent, so it cannot be about its answer.
     private func eventBeforeRequest() {
-        if attempt != nil, probe() == .wouldBlock { return }
+        if transport.isTLS, transport.probe() == .wouldBlock { return }
         lost(.spoiled, "bytes or an end before the request")
-    }
-
-    /// Reads one byte if there is one.
-    ///
-    /// Also makes libcurl attach the connection to its transfer.
-    func probe() -> ReadOutcome {
-        let scratch = ByteBuffer(capacity: 1)
-        return attempt?.easy.receive(into: scratch, minimum: 1) ?? Syscalls.peek(descriptor)
     }
 
     private func receiveSoon() {
@@ -273,7 +221,7 @@ final class UpstreamConnection: EventHandler {
             if interest != wanted { loop.modify(token, wanted) }
         } else {
             do {
-                token = try loop.register(descriptor, wanted, self)
+                token = try loop.register(transport.descriptor, wanted, self)
             } catch {
                 return false
             }
@@ -294,7 +242,7 @@ final class UpstreamConnection: EventHandler {
     /// Without interest, epoll would still report a broken connection over and over; hence the
     /// registration goes.
     private func stopReading() {
-        if requestState == .sending {
+        if writer.state == .sending {
             _ = watch(.write)
         } else if let token {
             loop.deregister(token)
@@ -317,7 +265,7 @@ final class UpstreamConnection: EventHandler {
     /// A byte moved.
     private func partProgress() {
         guard let call, !call.isPaused else { return }
-        if requestState == .sent, !call.hasHead { return }
+        if writer.state == .sent, !call.hasHead { return }
         partDue = loop.now.addingClamped(call.request.timeouts.idle)
         armDeadline()
     }
@@ -329,7 +277,7 @@ final class UpstreamConnection: EventHandler {
         if loop.now >= call.totalDue {
             kind = .totalTimeout
             what = "the call took longer than its total timeout"
-        } else if requestState == .sent, !call.hasHead {
+        } else if writer.state == .sent, !call.hasHead {
             kind = .headersTimeout
             what = "no response head within the headers timeout"
         } else if call.hasHead {
@@ -347,64 +295,20 @@ final class UpstreamConnection: EventHandler {
     // MARK: Writing
 
     private func send() {
-        guard let call, requestState == .sending else { return }
-        var budget = Self.bytesPerEventMax
-        while budget > 0 {
-            let outcome: WriteOutcome
-            let offered: Int
-            if let wire, !wire.isEmpty {
-                offered = wire.count
-                outcome = attempt?.easy.send(from: wire) ?? Syscalls.send(descriptor, from: wire)
-            } else if let (buffer, range) = cursor.next(of: call.request) {
-                guard attempt == nil, range.count >= Self.directBytesMin else {
-                    let wire = self.wire ?? buffers.take()
-                    self.wire = wire
-                    cursor.copy(of: call.request, into: wire, limit: BufferPool.bufferBytes)
-                    continue
-                }
-                offered = min(range.count, Self.plainSliceBytes)
-                let slice = range.lowerBound..<(range.lowerBound + offered)
-                outcome = buffer.withBytes(in: slice) { Syscalls.send(descriptor, $0) }
-                if case .bytes(let count) = outcome { cursor.advance(count) }
-            } else {
-                requestSent(call)
-                return
-            }
-            switch outcome {
-            case .bytes(let count):
-                budget -= count
-                partProgress()
-                // Taken in part: the socket is full, and asking again would only say so.
-                if count < offered, attempt == nil {
-                    wantWrite(true)
-                    return
-                }
-            case .wouldBlock:
-                wantWrite(true)
-                return
-            case .failed:
-                requestState = .broken
-                dropWire()
-                return
-            }
-        }
-        wantWrite(true)
-    }
-
-    private func requestSent(_ call: UpstreamCall) {
-        requestState = .sent
-        dropWire()
-        call.noteSent()
-        if interest.contains(.write) { wantWrite(false) }
-        if !call.isPaused {
+        guard let call, writer.state == .sending else { return }
+        if writer.write(call.request, to: transport, buffers) { partProgress() }
+        switch writer.state {
+        case .sending:
+            wantWrite(true)
+        case .sent:
+            call.noteSent()
+            if interest.contains(.write) { wantWrite(false) }
+            if call.isPaused { return }
             partDue = loop.now.addingClamped(call.request.timeouts.headers)
             armDeadline()
+        case .abandoned, .broken:
+            break
         }
-    }
-
-    private func dropWire() {
-        if let wire { buffers.give(wire) }
-        wire = nil
     }
 
     // MARK: Reading
@@ -437,10 +341,7 @@ final class UpstreamConnection: EventHandler {
             let inbox = self.inbox ?? buffers.take()
             self.inbox = inbox
             let room = inbox.capacity - inbox.count
-            let outcome =
-                attempt?.easy.receive(into: inbox, minimum: Self.readBytesMin)
-                ?? Syscalls.receive(descriptor, into: inbox, minimum: Self.readBytesMin)
-            switch outcome {
+            switch transport.receive(into: inbox) {
             case .bytes(let count):
                 budget -= count
                 if !hasByte {
@@ -458,20 +359,20 @@ final class UpstreamConnection: EventHandler {
                 // record, and the next one may be in the kernel's buffer or in OpenSSL's.
                 //
                 // When the end is known to follow, it is read at once: it may end the body.
-                if attempt == nil, !mayHaveLeft, !peerGone, requestState != .broken { return }
+                if !transport.isTLS, !mayHaveLeft, !peerGone, writer.state != .broken { return }
             case .wouldBlock:
-                if requestState == .broken { lost(.broken, nil) }
+                if writer.state == .broken { lost(.broken, nil) }
                 return
             case .endOfStream:
                 lost(.ended(decoder.endOfInput()), nil)
                 return
             case .failed(let errno):
-                lost(.broken, attempt?.failureText ?? errno.text)
+                lost(.broken, transport.failureText(errno))
                 return
             }
         }
         // For TLS no event would tell of what OpenSSL holds already.
-        if attempt != nil { receiveSoon() }
+        if transport.isTLS { receiveSoon() }
     }
 
     /// Takes as much out of `inbox` as there is.
@@ -518,10 +419,9 @@ final class UpstreamConnection: EventHandler {
     {
         switch event {
         case .head:
-            if requestState == .sending {
+            if writer.state == .sending {
                 // An early answer: the rest of the request is of no interest to anybody.
-                requestState = .abandoned
-                dropWire()
+                writer.abandon(buffers)
                 if interest.contains(.write) { wantWrite(false) }
             }
             call.noteHead()
@@ -550,8 +450,10 @@ final class UpstreamConnection: EventHandler {
     ///   - isClean: no byte is left over and the peer has not ended its side.
     ///   - mayHaveLeft: OpenSSL may hold bytes that no event would tell of.
     private func finish(_ call: UpstreamCall, isClean: Bool, mayHaveLeft: Bool) {
-        var isReusable = decoder.isReusable && requestState == .sent && isClean
-        if isReusable, mayHaveLeft, attempt != nil { isReusable = probe() == .wouldBlock }
+        var isReusable = decoder.isReusable && writer.state == .sent && isClean
+        if isReusable, mayHaveLeft, transport.isTLS {
+            isReusable = transport.probe() == .wouldBlock
+        }
         self.call = nil
         hasDelivered = false
         isReceiving = false
@@ -581,10 +483,12 @@ final class UpstreamConnection: EventHandler {
             pool.retryStale(call)
         case .fail(let kind):
             close()
-            // With TLS 1.3 a server refuses our certificate after the handshake, by an alert.
-            let isAlert =
-                attempt != nil && !isReused && !hasByte && detail?.contains("alert") == true
-            call.fail(isAlert ? .tlsFailed : kind, pool.text(kind, detail))
+            if let detail, transport.isTLS, !isReused, !hasByte, kind == .reset {
+                let (kind, words) = pool.brokenAfterHandshake(detail)
+                call.fail(kind, pool.text(words))
+            } else {
+                call.fail(kind, pool.text(kind, detail))
+            }
         }
     }
 }

@@ -184,28 +184,22 @@ final class UpstreamPool {
             call.fail(.connectFailed, text("libcurl gave no connection"))
             return
         }
-        let connection: UpstreamConnection
+        let registration = attempt.takeRegistration()
+        let transport: UpstreamTransport
         if settings.needsLibraryIO {
-            connection = UpstreamConnection(
-                library: attempt,
-                descriptor: descriptor,
-                registration: attempt.takeRegistration(),
-                pool: self,
-                loop: loop,
-                buffers: resources.buffers
-            )
+            transport = UpstreamTransport(library: attempt, descriptor: descriptor)
         } else {
-            let registration = attempt.takeRegistration()
             multi.removeKeeping(attempt, descriptor: descriptor)
             recycle(easy)
-            connection = UpstreamConnection(
-                plain: OwnedFD(owning: descriptor),
-                registration: registration,
-                pool: self,
-                loop: loop,
-                buffers: resources.buffers
-            )
+            transport = UpstreamTransport(plain: OwnedFD(owning: descriptor))
         }
+        let connection = UpstreamConnection(
+            transport,
+            registration: registration,
+            pool: self,
+            loop: loop,
+            buffers: resources.buffers
+        )
         counters.connectionsOpened += 1
         guard connection.open() else {
             connection.close()
@@ -214,14 +208,37 @@ final class UpstreamPool {
         }
         // Attaches the connection to its transfer: an unattached one may be closed by libcurl at
         // any time. Takes session tickets, too.
-        if settings.needsLibraryIO, connection.probe() != .wouldBlock {
-            let detail = attempt.failureText
+        let outcome = settings.needsLibraryIO ? transport.probe() : .wouldBlock
+        guard outcome == .wouldBlock else {
+            let (kind, words) = refusal(outcome, attempt)
             connection.close()
-            let isAlert = detail.contains("alert")
-            call.fail(isAlert ? .tlsFailed : .reset, text("the new connection broke: \(detail)"))
+            call.fail(kind, text(words))
             return
         }
         connection.start(call, reused: false)
+    }
+
+    /// What it means that a new TLS connection has something to read, or has ended.
+    private func refusal(
+        _ outcome: ReadOutcome,
+        _ attempt: ConnectAttempt
+    ) -> (UpstreamFailure.Kind, String) {
+        switch outcome {
+        case .bytes, .wouldBlock:
+            return (.protocolError, "the upstream sent bytes before the request")
+        case .endOfStream:
+            return (.closedBeforeResponse, "the upstream closed the connection at once")
+        case .failed(let errno):
+            return brokenAfterHandshake(attempt.failureText(errno))
+        }
+    }
+
+    /// With TLS 1.3 a server refuses our certificate after the handshake, by an alert, which a reset
+    /// may overtake.
+    func brokenAfterHandshake(_ cause: String) -> (UpstreamFailure.Kind, String) {
+        let hint = settings.clientCertificate == nil ? "; it may want a client certificate" : ""
+        let words = "the upstream broke the new TLS connection (\(cause))\(hint)"
+        return (cause.contains("alert") ? .tlsFailed : .reset, words)
     }
 
     /// The call of this attempt wants no connection any more.

@@ -167,6 +167,31 @@ struct CallTests {
         #expect(lane.upstreams.buffersInUse == 0)
     }
 
+    @Test("that are paused at the last byte still end", arguments: ["GET", "HEAD"])
+    func pauseAtEnd(method: String) throws {
+        let loop = try EventLoop()
+        let server = try ScriptedServer(on: loop) { _ in
+            [.request, .send(method == "HEAD" ? "HTTP/1.1 204 No\r\n\r\n" : ok), .again]
+        }
+        let lane = LaneHarness(to: server)
+        for round in 0..<2 {
+            let sink = CollectingSink()
+            var call: UpstreamCall?
+            sink.onHead = { call?.pause() }
+            sink.onData = { call?.pause() }
+            call = lane.begin(sink, method: method == "HEAD" ? .head : .get)
+            while !sink.isOver {
+                let calls = sink.calls
+                try lane.wait("round \(round)") { sink.calls > calls }
+                try lane.turn(times: 2)
+                call?.resume()
+            }
+            #expect(sink.isComplete)
+        }
+        #expect(lane.upstreams.counters(0).reuses == 1)
+        #expect(lane.upstreams.buffersInUse == 0)
+    }
+
     @Test("that are paused do not spin when the upstream breaks")
     func pausedAndBroken() throws {
         let loop = try EventLoop()

@@ -2,7 +2,6 @@
 import Bytes
 import Loop
 import System
-import Testing
 
 /// What a test cannot do without on this machine.
 struct ToolFailure: Error, CustomStringConvertible {
@@ -144,11 +143,7 @@ final class Certificates {
     }
 
     deinit {
-        do {
-            _ = try ChildProcess("rm", ["-rf", directory]).finish()
-        } catch {
-            Issue.record("\(directory) stays: \(error)")
-        }
+        do { _ = try ChildProcess("rm", ["-rf", directory]).finish() } catch {}
     }
 
     private static func makeDirectory() throws -> String {
@@ -183,7 +178,7 @@ final class Certificates {
     ///   - name: the name of the files.
     ///   - hosts: the subject's alternative names, as openssl spells them.
     ///   - days: how long it is valid; -1 for one that has expired.
-    /// - Throws: what openssl said.
+    /// - Throws: when openssl fails.
     func make(_ name: String, hosts: String, days: Int = 100) throws {
         serial += 1
         let request = "\(directory)/\(name).csr"

@@ -16,7 +16,7 @@ final class TLSServer {
     ///   - clients: whether clients must show a certificate of the first authority.
     ///   - version: the only TLS version offered, 1.2 or 1.3.
     ///   - protocols: what is offered by ALPN, best first. This server speaks HTTP/1.1 only.
-    /// - Throws: why it could not be started.
+    /// - Throws: when python3 is missing or the server does not start.
     init(
         _ certificates: Certificates,
         _ name: String,
@@ -56,17 +56,18 @@ final class TLSServer {
             context.load_verify_locations(clients)
 
         def serve(raw):
+            s = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
             try:
-                s = context.wrap_socket(raw, server_side=True)
+                s.do_handshake()
             except OSError:
                 # Unread bytes would turn the close into a reset, which overtakes the alert.
                 try:
-                    raw.shutdown(socket.SHUT_WR)
-                    while raw.recv(65536):
+                    s.shutdown(socket.SHUT_WR)
+                    while s.recv(65536):
                         pass
                 except OSError:
                     pass
-                raw.close()
+                s.close()
                 return
             count = 0
             data = b""

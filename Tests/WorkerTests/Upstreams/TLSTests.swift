@@ -52,16 +52,20 @@ struct TLSTests {
     func resumption(version: String) throws {
         let server = try server(version: version)
         let lane = LaneHarness([server.settings(certificates)], loop: loop)
-        let sinks = (0..<3).map { _ in CollectingSink() }
-        #expect(try lane.exchange(path: "/end").isComplete)
-        try lane.wait("the end of the first connection") {
-            lane.upstreams.openConnections(0) == 0
+        // On a handle that connected before. One after the other: OpenSSL uses a ticket of TLS 1.3
+        // once, so of connections made at the same time only the first resumes.
+        for _ in 0..<3 {
+            #expect(try lane.exchange(path: "/end").isComplete)
+            try lane.wait("the end of the connection") { lane.upstreams.openConnections(0) == 0 }
+            let text = try lane.exchange().text
+            #expect(text.hasPrefix("reused=True count=1 "), "\(text)")
         }
-        // Three at once take three connect handles: the sessions come from the share.
+        // On a handle of its own, whose session can only come out of the share.
+        let sinks = [CollectingSink(), CollectingSink()]
         for sink in sinks { lane.begin(sink) }
         try lane.wait("the answers") { sinks.allSatisfy(\.isOver) }
-        let resumed = sinks.count { $0.text.hasPrefix("reused=True") }
-        #expect(resumed == 3, "\(sinks.map(\.text))")
+        #expect(sinks[1].text.hasPrefix("reused=True count=1 "), "\(sinks[1].text)")
+        #expect(lane.upstreams.openConnections(0) == 2)
         lane.upstreams.close()
     }
 
@@ -222,7 +226,8 @@ struct TLSTests {
         for version in ["1.2", "1.3"] {
             let server = try server(clients: true, version: version)
             var settings = server.settings(certificates)
-            #expect(try failure(settings)?.kind == .tlsFailed)
+            let absent = try failure(settings)
+            #expect(absent?.kind == .tlsFailed, "\(absent?.detail ?? "no failure")")
             settings.clientCertificate = certificates.path("client.pem")
             settings.clientKey = certificates.path("client.key")
             let lane = LaneHarness([settings], loop: loop)
