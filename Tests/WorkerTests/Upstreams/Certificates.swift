@@ -2,6 +2,7 @@
 import Bytes
 import Loop
 import System
+import Testing
 
 /// What a test cannot do without on this machine.
 struct ToolFailure: Error, CustomStringConvertible {
@@ -143,7 +144,11 @@ final class Certificates {
     }
 
     deinit {
-        do { _ = try ChildProcess("rm", ["-rf", directory]).finish() } catch {}
+        do {
+            _ = try ChildProcess("rm", ["-rf", directory]).finish()
+        } catch {
+            Issue.record("\(directory) stays: \(error)")
+        }
     }
 
     private static func makeDirectory() throws -> String {
