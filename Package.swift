@@ -113,7 +113,7 @@ let package = Package(
         tests("LogTests", ["Bytes", "JSON", "System", "Log"]),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config"]
+            ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config", "Log"]
         ),
         tests(
             "WorkerTests",

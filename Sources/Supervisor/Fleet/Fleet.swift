@@ -38,6 +38,9 @@ final class Fleet: WorkerObserver {
 
     /// Pause before a drain is sent again that found a socket full.
     private static let drainRetry: UInt64 = 50_000_000
+    /// A worker's own deadline comes so much before ours: it can still tell its clients, which TERM
+    /// does not let it.
+    private static let drainMarginMilliseconds: UInt64 = 500
 
     init(
         _ machine: FleetMachine,
@@ -83,7 +86,12 @@ final class Fleet: WorkerObserver {
 
     /// The answer to `readConfiguration`.
     func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
-        if let generation = machine.configurationAccepted(desired: workers, now: loop.now) {
+        let generation = machine.configurationAccepted(
+            desired: workers,
+            drain: configuration.drain,
+            now: loop.now
+        )
+        if let generation {
             configurations[generation] = configuration
             metrics.define(upstreams: configuration.upstreams)
         }
@@ -201,7 +209,8 @@ final class Fleet: WorkerObserver {
 
     private func drain(_ serial: WorkerSerial, _ milliseconds: UInt64) {
         guard let process = processes[serial] else { return }
-        switch process.send(.drain(deadlineMilliseconds: milliseconds)) {
+        let margin = min(Self.drainMarginMilliseconds, milliseconds / 4)
+        switch process.send(.drain(deadlineMilliseconds: milliseconds - margin)) {
         case .sent, .peerGone: unsentDrains[serial] = nil
         case .full: unsentDrains[serial] = milliseconds
         }
@@ -317,6 +326,8 @@ final class Fleet: WorkerObserver {
 final class ConfigurationMemory {
     let fd: OwnedFD
     let upstreams: [UpstreamDefinition]
+    /// Time for what runs when the fleet stops; nil for the default.
+    let drain: UInt64?
     /// Seconds since 1970.
     let loadedAt: Int
 
@@ -327,6 +338,7 @@ final class ConfigurationMemory {
             throw SystemError(.memfd, error)
         }
         upstreams = settings.upstreams
+        drain = settings.drain
         loadedAt = Syscalls.wallClock().seconds
     }
 }

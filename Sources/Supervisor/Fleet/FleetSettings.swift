@@ -12,6 +12,8 @@ struct FleetSettings: Equatable {
     /// The configuration as workers read it, secrets resolved.
     var bundle: [UInt8]
     var upstreams: [UpstreamDefinition] = []
+    /// Time for what runs when the fleet is told to stop, in nanoseconds; nil for the default.
+    var drain: UInt64?
 }
 
 /// What reading the configuration brought.

@@ -42,7 +42,8 @@ extension FleetSettings {
                 case .openai: UpstreamDefinition(name: upstream.name, provider: "openai")
                 case .demo: UpstreamDefinition(name: upstream.name, provider: "demo")
                 }
-            }
+            },
+            drain: config.timeouts.drain
         )
     }
 }

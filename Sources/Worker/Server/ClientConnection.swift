@@ -382,7 +382,7 @@ final class ClientConnection: EventHandler {
         intake.finishRequest(worker.buffers)
         if mustLinger {
             linger()
-        } else if closesAfterAnswer {
+        } else if closesAfterAnswer || (worker.isDraining && !intake.holdsBytes) {
             close()
         } else {
             state = .idle
@@ -433,9 +433,13 @@ final class ClientConnection: EventHandler {
     func abort() {
         guard state != .closed else { return }
         if state == .responding {
-            clientLeft(.stopped)
-        } else {
-            close()
+            closesAfterAnswer = true
+            exchange?.stop()
+        }
+        switch state {
+        case .responding: clientLeft(.stopped)
+        case .idle, .reading, .lingering: close()
+        case .closed: break
         }
     }
 

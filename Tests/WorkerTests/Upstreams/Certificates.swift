@@ -58,7 +58,8 @@ final class ChildProcess {
         pid = try Syscalls.spawn(
             path,
             arguments: [program] + arguments,
-            environment: Syscalls.environment(),
+            // Nothing of the caller's environment may change what the tools do.
+            environment: ["PATH=/usr/bin:/bin", "LC_ALL=C", "HOME=/tmp"],
             descriptors: descriptors
         )
         pidfd = FDBox(try Syscalls.pidfd(pid))
@@ -183,7 +184,7 @@ final class Certificates {
     ///   - name: the name of the files.
     ///   - hosts: the subject's alternative names, as openssl spells them.
     ///   - days: how long it is valid; -1 for one that has expired.
-    /// - Throws: when openssl fails.
+    /// - Throws: what openssl said.
     func make(_ name: String, hosts: String, days: Int = 100) throws {
         serial += 1
         let request = "\(directory)/\(name).csr"
