@@ -84,9 +84,8 @@ def main():
         bench, results, failed = measure(options, workshop)
     finally:
         workshop.stop_all()
-    runs = [run for result in results for side in ("apus", "nginx")
-            for run in result.details.get(side, []) if isinstance(run, dict)]
-    foreign = max((run["foreign_share"] for run in runs), default=0.0)
+    foreign = max((run["foreign_share"] for result in results for run in result.runs),
+                  default=None)
     text = report.markdown(results, facts, bench.rounds, bench.seconds, foreign)
     say("\n" + text)
     record = ROOT / "bench-results" / time.strftime("%Y%m%d-%H%M%S.json", time.gmtime())

@@ -61,8 +61,10 @@ def markdown(results, facts, rounds, seconds, foreign):
         f"({facts['processor']}), {facts['memory_gib']} GiB, {facts['system']}, Linux "
         f"{facts['kernel']}; Swift {facts['swift']}, nginx {facts['nginx']}, libcurl "
         f"{facts['libcurl']}. {rounds} rounds of {seconds} s per side, alternating; medians, best "
-        f"in brackets, the ratio is the median of the rounds' ratios. Other programs used at most "
-        f"{foreign * 100:.0f} % of the machine during a counted round.")
+        f"in brackets, the ratio is the median of the rounds' ratios.")
+    if foreign is not None:
+        about += (f" Other programs used at most {foreign * 100:.0f} % of the machine during a "
+                  "counted round.")
     return "\n".join([about, "", *table(results)])
 
 

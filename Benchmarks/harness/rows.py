@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 from .measure import Load, Side, alternate
-from .processes import BenchError
+from .processes import START_SECONDS, BenchError
 from .targets import CLIENT_KEY, get, make_certificates
 
 MARKER = '"system_fingerprint":"fp_bench"'
@@ -33,6 +33,7 @@ class Result:
     ratio: str
     met: bool | None
     details: dict = field(default_factory=dict)
+    runs: list = field(default_factory=list)
     note: str = ""
 
 
@@ -92,7 +93,7 @@ def cost_result(row, unit, target, apus, nginx):
         f"{apus.median('cpu_us'):.1f} ({apus.best('cpu_us'):.1f})",
         f"{nginx.median('cpu_us'):.1f} ({nginx.best('cpu_us'):.1f})",
         f"{ratio:.2f}", ratio <= target and errors == 0,
-        {"apus": apus.runs, "nginx": nginx.runs},
+        {}, [{"side": side.name, **run} for side in (apus, nginx) for run in side.runs],
         f"{errors} errors: {apus.runs[-1]['problem']}" if errors else "")
 
 
@@ -183,7 +184,7 @@ def thousand(bench):
                 f"{apus.median('rate'):,.0f} / {nginx.median('rate'):,.0f} requests/s")
         yield Result(row, "p99 ms", "no error, <= 1.2 x nginx",
                      f"{apus.median('p99_us') / 1000:.1f}", f"{nginx.median('p99_us') / 1000:.1f}",
-                     f"{ratio:.2f}", ratio <= 1.2 and errors == 0, cost.details, note)
+                     f"{ratio:.2f}", ratio <= 1.2 and errors == 0, cost.details, cost.runs, note)
 
 
 def idle_connections(bench):
@@ -216,7 +217,7 @@ def idle_connections(bench):
     yield Result(f"{count:,} idle keep-alive connections, {bench.fleet} workers",
                  "KB / connection", "reported", f"{grown['apus']:.2f}", f"{grown['nginx']:.2f}",
                  f"{grown['apus'] / max(grown['nginx'], 0.01):.2f}", None, grown,
-                 "growth of PSS; socket buffers of the kernel are not in it")
+                 note="growth of PSS; socket buffers of the kernel are not in it")
 
 
 def idle_fleet(bench):
@@ -236,38 +237,35 @@ def idle_fleet(bench):
 
 def spawn_to_ready(bench):
     bench.say("  start")
-    listening, answering, workers = [], [], []
-    for _ in range(3 if bench.quick else 11):
-        program = bench.workshop.apus(bench.fleet, wait=False)
-        listening.append((program.wait_for_port(program.port) - program.began) * 1000)
-        get(program.port, "/health")
-        answering.append((time.monotonic() - program.began) * 1000)
-        time.sleep(0.3)
-        workers += worker_starts(program)
-        bench.workshop.stop(program)
-    details = {"listening_ms": listening, "first_answer_ms": answering, "worker_ready_ms": workers}
-    bench.say("    " + "  ".join(
-        f"{name} {statistics.median(values):.1f}" for name, values in details.items() if values))
-    yield Result("`apus` start to listening", "ms", "reported",
-                 f"{statistics.median(listening):.1f} ({min(listening):.1f})", "", "", None, details)
-    yield Result("`apus` start to first answer", "ms", "reported",
-                 f"{statistics.median(answering):.1f} ({min(answering):.1f})", "", "", None)
-    if workers:
-        middle = statistics.median(workers)
-        yield Result(f"Worker, spawn to READY, {bench.fleet} at a time", "ms", "< 20",
-                     f"{middle:.1f} ({min(workers):.1f})", "", "", middle < 20)
+    for count, target in ((1, "< 20"), (bench.fleet, "reported")):
+        answering, booting = [], []
+        for _ in range(3 if bench.quick else 11):
+            program = bench.workshop.apus(count, wait=False)
+            program.wait_for_port(program.port)
+            get(program.port, "/health")
+            answering.append((time.monotonic() - program.began) * 1000)
+            booting += worker_starts(program, count)
+            bench.workshop.stop(program)
+        boot, answer = statistics.median(booting), statistics.median(answering)
+        bench.say(f"    {count} workers: spawn to READY {boot:.1f} ms, first answer {answer:.1f} ms")
+        text = "one worker" if count == 1 else f"{count} workers at once"
+        yield Result(f"Spawn to READY, {text}", "ms", target, f"{boot:.1f} ({min(booting):.1f})",
+                     "", "", boot < 20 if count == 1 else None, {"ms": booting})
+        yield Result(f"Start of `apus` to the first answer, {text}", "ms", "reported",
+                     f"{answer:.1f} ({min(answering):.1f})", "", "", None, {"ms": answering})
 
 
-def worker_starts(program):
+def worker_starts(program, count):
     """Milliseconds from spawn to READY of every worker, from the supervisor's log."""
-    found = []
-    for line in program.log.read_text(errors="replace").splitlines():
-        if not line.startswith("{"):
-            continue
-        entry = json.loads(line)
-        if "ready_ms" in entry:
-            found.append(float(entry["ready_ms"]))
-    return found
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        found = [json.loads(line)["boot_ms"] for line in program.log.read_text().splitlines()
+                 if '"boot_ms":' in line and line.endswith("}")]
+        if len(found) == count:
+            return found
+        if time.monotonic() > deadline:
+            raise BenchError(f"{len(found)} of {count} workers became ready:\n{program.log_tail()}")
+        time.sleep(0.01)
 
 
 ROWS = {

@@ -2,14 +2,17 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -154,4 +157,25 @@ void clinux_exit_now(int code) {
 
 char **clinux_environ(void) {
     return environ;
+}
+
+int clinux_page_size(void) {
+    return (int)sysconf(_SC_PAGESIZE);
+}
+
+int clinux_open_fds(int pid) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", pid);
+    struct stat facts;
+    if (stat(path, &facts) < 0) return -errno;
+    // Since Linux 6.2 the size of this directory is the number of its entries.
+    if (facts.st_size > 0) return (int)facts.st_size;
+    DIR *directory = opendir(path);
+    if (directory == NULL) return -errno;
+    int count = 0;
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
+        if (entry->d_name[0] != '.') count++;
+    }
+    closedir(directory);
+    return count;
 }

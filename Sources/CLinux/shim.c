@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -143,6 +144,14 @@ int clinux_mkdir(const char *path, int mode) {
 
 int clinux_isatty(int fd) {
     return isatty(fd) ? 1 : 0;
+}
+
+int clinux_terminal_size(int fd, int *rows, int *columns) {
+    struct winsize size;
+    if (ioctl(fd, TIOCGWINSZ, &size) < 0) return -errno;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
 }
 
 int clinux_is_writable(int fd) {

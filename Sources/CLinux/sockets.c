@@ -271,7 +271,7 @@ ssize_t clinux_recv_fds(int socket, void *bytes, size_t capacity, int *fds, size
     *truncated = 0;
     ssize_t received = RETRY(recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC));
     if (received < 0) return received;
-    if (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) *truncated = 1;
+    if (message.msg_flags & MSG_CTRUNC) *truncated = 2;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header;
          header = CMSG_NXTHDR(&message, header)) {
         if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -283,9 +283,10 @@ ssize_t clinux_recv_fds(int socket, void *bytes, size_t capacity, int *fds, size
                 fds[(*fd_count)++] = fd;
             } else {
                 close(fd);
-                *truncated = 1;
+                *truncated = 2;
             }
         }
     }
+    if (message.msg_flags & MSG_TRUNC) *truncated = 1;
     return received;
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Log
 import System
 
 @main
@@ -10,17 +9,12 @@ struct SupervisorMain {
         } catch {
             Syscalls.exitNow(ExitCode.failure)
         }
-        let sink = LogSink(descriptor: 2, level: .info)
         Syscalls.ignoreBrokenPipes()
-        do throws(ServeCommand.UsageError) {
-            let arguments = Array(CommandLine.arguments.dropFirst())
-            let command = try ServeCommand(
-                arguments: arguments.first == "serve" ? Array(arguments.dropFirst()) : arguments
-            )
-            Syscalls.exitNow(command.run(log: sink))
+        do throws(UsageError) {
+            let command = try Command(arguments: Array(CommandLine.arguments.dropFirst()))
+            Syscalls.exitNow(command.run())
         } catch {
-            sink.log(.error, text: error.description)
-            sink.flush()
+            TextOutput.error.write("apus: \(error.description)\n")
             Syscalls.exitNow(ExitCode.usage)
         }
     }

@@ -17,6 +17,12 @@ final class Worker {
 
     let loop: EventLoop
     let config: Config
+    // Apart from the configuration, whose copy costs a retain per member, for every request.
+    let keys: KeyTable
+    let models: ModelTable
+    let requiresKey: Bool
+    let logsAccess: Bool
+    let bodyBytesMax: Int
     let timeouts: WorkerTimeouts
     let metrics: WorkerMetrics
     let log: LogSink
@@ -57,6 +63,11 @@ final class Worker {
     ) {
         self.loop = loop
         self.config = config
+        keys = config.keys
+        models = config.models
+        requiresKey = config.requiresKey
+        logsAccess = config.logsAccess
+        bodyBytesMax = config.bodyBytesMax
         self.channel = channel
         self.metricsPipe = metricsPipe
         self.log = log
@@ -84,7 +95,6 @@ final class Worker {
         if hasLane { lane.prepare() }
     }
 
-    var bodyBytesMax: Int { config.bodyBytesMax }
     var slotNumber: Int { slot }
     var metricsDescriptor: Int32 { metricsPipe.raw }
     var generationNumber: UInt32 { generation }

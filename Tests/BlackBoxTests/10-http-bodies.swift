@@ -10,7 +10,8 @@ extension BlackBox {
         func malformedJSON() throws {
             try BlackBox.withUpstream(try .answering()) { fleet, upstream in
                 let rows: [(body: String, place: String)] = [
-                    ("", "line 1, column 1"),
+                    ("", "empty"),
+                    (" ", "line 1, column 2"),
                     ("{", "line 1, column 2"),
                     ("{\"model\":\"up/m\",\n  \"messages\": nope }", "line 2, column 15"),
                     (
@@ -18,8 +19,7 @@ extension BlackBox {
                         "line 3, column 28"
                     ),
                     ("{\"model\":\"up/m\"} x", "line 1, column 18"),
-                    ("{\"model\":\"up/m\",\"temperature\":01}", "line 1, column 33"),
-                    ("{\"model\":\"\\ud800\"}", "line 1"),
+                    ("{\"model\":\"up/m\",\"temperature\":01}", "line 1, column 32"),
                     ("{'model':1}", "line 1, column 2"),
                 ]
                 for row in rows {

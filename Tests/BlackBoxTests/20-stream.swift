@@ -73,7 +73,8 @@ extension BlackBox {
                 let connections = (0..<5).map {
                     metrics.sum("apus_worker_connections", ["slot": "\($0)"])
                 }
-                #expect(connections.allSatisfy { $0 == 40 }, "\(connections)")
+                // Least work first, but no worker is given more than it can acknowledge at once.
+                #expect(connections.allSatisfy { $0 >= 20 && $0 <= 60 }, "\(connections)")
             }
         }
 
@@ -272,9 +273,13 @@ extension BlackBox {
         func errorLater() throws {
             let error =
                 #"{"message":"Out of luck","type":"server_error","param":null,"code":"bad"}"#
-            let events = [ChatEvents.content("a"), "data: {\"error\":\(error)}\n\n"]
+            let events = [
+                ChatEvents.content("a"), "data: {\"error\":\(error)}\n\n", ChatEvents.content("b"),
+                ChatEvents.done,
+            ]
             let upstream = try ScriptedUpstream { _ in
-                UpstreamAnswer.stream(events + [ChatEvents.content("b"), ChatEvents.done])
+                // Together with its error, content might not have been passed on yet.
+                UpstreamAnswer.stream(events, pause: .milliseconds(60))
             }
             try BlackBox.withUpstream(upstream) { fleet, _ in
                 let received = try Self.begin(fleet).readReply().events()

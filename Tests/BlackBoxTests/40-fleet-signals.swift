@@ -112,7 +112,7 @@ extension BlackBox {
                 #expect(try events.last?.json()["error"]?["message"]?.string != nil)
                 #expect(try fleet.process.waitForExit() == .exited(code: 0))
                 let taken = (Syscalls.monotonicNanoseconds() - before) / 1_000_000
-                #expect(taken >= 400 && taken < 2_500, "\(taken) ms")
+                #expect(taken >= 300 && taken < 2_500, "\(taken) ms")
             }
         }
 
@@ -239,6 +239,27 @@ extension BlackBox {
                 for name in ["first", "second", "third"] {
                     try expectError(try fleet.chat(name), 404)
                 }
+            }
+        }
+
+        @Test("TTIN adds a worker and TTOU takes one away, down to one")
+        func scale() throws {
+            try BlackBox.withFleet(FleetSettings(workers: 1)) { fleet in
+                try fleet.process.signal(.ttyIn)
+                let two = try fleet.waitForWorkers(2)
+                let connections = try (0..<4).map { _ in try fleet.connect() }
+                for connection in connections {
+                    try connection.send(HTTPRequestText.bytes("GET", "/health"))
+                    #expect(try connection.readReply().status == 200)
+                }
+                for _ in 0..<3 { try fleet.process.signal(.ttyOut) }
+                let one = try fleet.waitForWorkers(1)
+                #expect(Set(one).isSubset(of: two))
+                #expect(try fleet.get("/health").status == 200)
+                _ = try eventually("one child") {
+                    ProcessFacts.children(fleet.pid).count == 1 ? true : nil
+                }
+                #expect(try fleet.metrics().sum("apus_workers_configured") == 1)
             }
         }
 

@@ -3,56 +3,6 @@ import Bytes
 import Glibc
 package import System
 
-/// What a fleet under test is configured with.
-package struct FleetSettings: Sendable {
-    package var workers = 1
-    package var listen = ["127.0.0.1:0"]
-    /// Upstream name to its JSON object.
-    package var upstreams: [String: String] = ["demo": #"{ "kind": "demo" }"#]
-    /// More members of the configuration, as `"name": value`.
-    package var members: [String] = []
-    package var environment: [String] = []
-
-    package init(workers: Int = 1, _ members: String...) {
-        self.workers = workers
-        self.members = members
-    }
-
-    /// With `upstream` under `name`, of kind `openai`.
-    package func with(
-        _ name: String = "up",
-        _ upstream: ScriptedUpstream,
-        members: String...
-    ) -> FleetSettings {
-        with(name, baseURL: upstream.baseURL, members: members)
-    }
-
-    package func with(
-        _ name: String = "up",
-        baseURL: String,
-        members: [String] = []
-    ) -> FleetSettings {
-        var result = self
-        let all = [#""kind": "openai""#, #""base_url": "\#(baseURL)""#] + members
-        result.upstreams[name] = "{ \(all.joined(separator: ", ")) }"
-        return result
-    }
-
-    /// The configuration file.
-    package var text: String {
-        let listen = listen.map { "\"\($0)\"" }.joined(separator: ", ")
-        let upstreams = upstreams.sorted { $0.key < $1.key }
-            .map { "    \"\($0.key)\": \($0.value)" }.joined(separator: ",\n")
-        let lines = [
-            "\"listen\": [\(listen)]",
-            "\"status\": { \"listen\": \"127.0.0.1:0\" }",
-            "\"workers\": \(workers)",
-            "\"upstreams\": {\n\(upstreams)\n  }",
-        ]
-        return "{\n  \((lines + members).joined(separator: ",\n  "))\n}\n"
-    }
-}
-
 /// A running `apus serve` with its workers, in a directory of its own.
 package final class Fleet {
     package let process: ServerProcess
@@ -270,63 +220,5 @@ package final class Fleet {
             print("could not keep the log: \(error)")
         }
         print("kept: \(directory.path) (apus.json, stderr.log)")
-    }
-}
-
-/// The programs under test.
-package enum ApusProgram {
-    /// Where the binaries lie: beside the test bundle, or where `APUS_TEST_BINARIES` says.
-    package static let folder: String = {
-        for entry in Syscalls.environment() where entry.hasPrefix("APUS_TEST_BINARIES=") {
-            return String(entry.dropFirst("APUS_TEST_BINARIES=".count))
-        }
-        let program = CommandLine.arguments.first ?? ""
-        guard let slash = program.lastIndex(of: "/") else { return ".build/debug" }
-        return String(program[..<slash])
-    }()
-
-    package static var supervisor: String { "\(folder)/apus" }
-
-    /// An environment with nothing of the machine's own settings.
-    package static func environment(_ directory: PrivateDirectory) -> [String] {
-        [
-            "PATH=/usr/bin:/bin", "HOME=\(directory.path)", "LANG=C.UTF-8",
-            "RUNTIME_DIRECTORY=\(directory.path)", "STATE_DIRECTORY=\(directory.path)",
-        ]
-    }
-
-    /// The arguments a process was started with.
-    package static func arguments(of pid: Int32) throws -> String {
-        try words("/proc/\(pid)/cmdline").joined(separator: " ")
-    }
-
-    /// The names of its environment.
-    package static func environmentNames(of pid: Int32) throws -> [String] {
-        try words("/proc/\(pid)/environ").map { String($0.prefix { $0 != "=" }) }
-    }
-
-    private static func words(_ path: String) throws -> [String] {
-        try Syscalls.contents(of: path, limit: 1 << 20).split(separator: 0)
-            .map { String(decoding: $0, as: UTF8.self) }
-    }
-
-    /// Runs a command to its end.
-    package static func run(
-        _ arguments: [String],
-        directory: PrivateDirectory,
-        environment: [String] = [],
-        by deadline: Deadline = .soon
-    ) throws -> (exit: ProcessExit, output: String, error: String) {
-        let process = try ServerProcess(
-            supervisor,
-            arguments: arguments,
-            environment: self.environment(directory) + environment
-        )
-        let exit = try process.waitForExit(by: deadline)
-        try process.waitForEndOfOutput(by: deadline)
-        return (
-            exit, process.lines(.output).joined(separator: "\n"),
-            process.lines(.error).joined(separator: "\n")
-        )
     }
 }

@@ -17,6 +17,23 @@ package enum ProcessFacts {
         }.sorted()
     }
 
+    /// Waits until a process has no more descriptors than it had before; says which ones stayed.
+    package static func waitForDescriptors(
+        of pid: Int32,
+        atMost before: [String],
+        by deadline: Deadline = .soon
+    ) throws {
+        do {
+            _ = try eventually("return to the descriptors of before", by: deadline) {
+                descriptorCount(pid) <= before.count ? true : nil
+            }
+        } catch {
+            let now = descriptorTargets(pid).joined(separator: "\n")
+            let then = before.joined(separator: "\n")
+            throw TestFailure("\(error): \(pid) had\n\(then)\nand has\n\(now)")
+        }
+    }
+
     /// Children that have not been reaped, ended ones included.
     package static func children(_ pid: Int32) -> [Int32] {
         text("/proc/\(pid)/task/\(pid)/children").split(separator: " ").compactMap { Int32($0) }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Glibc
 import Synchronization
 package import System
 
@@ -14,6 +15,7 @@ package final class ServerProcess: Sendable {
     private let drain: TestThread
     private let stopDraining: Gate
     private let text: OutputText
+    private let leash: Leash
     private let ending = Mutex<ProcessExit?>(nil)
 
     package enum Stream: Int, Sendable { case output = 0, error = 1 }
@@ -34,6 +36,7 @@ package final class ServerProcess: Sendable {
             ]
         )
         pidfd = try Syscalls.pidfd(pid).release()
+        leash = try Leash(on: pid)
         outputs = [
             try output.first.duplicate().release(), try error.first.duplicate().release(),
         ]
@@ -152,6 +155,47 @@ package final class ServerProcess: Sendable {
         } catch {
             // It ended between the look and the signal: that is what was wanted.
             return
+        }
+    }
+}
+
+/// Ends a process with the one that started it, should that crash.
+///
+/// A shell waits for a line from us; when the pipe ends without one, we are gone.
+private final class Leash: Sendable {
+    private let writeEnd: Int32
+    private let shell: Int32
+
+    init(on pid: Int32) throws {
+        // Blocking, unlike the pipes of the product: the shell must wait. Nothing inherits them: what is
+        // spawned gets the listed descriptors only.
+        var ends: [Int32] = [-1, -1]
+        // SAFETY: the call writes two descriptors.
+        let result = unsafe ends.withUnsafeMutableBufferPointer { buffer -> Int32 in
+            guard let base = buffer.baseAddress else { return -1 }
+            return unsafe pipe(base)
+        }
+        guard result == 0 else { throw TestFailure("no pipe for a leash") }
+        let readEnd = OwnedFD(owning: ends[0])
+        writeEnd = ends[1]
+        shell = try Syscalls.spawn(
+            "/bin/sh",
+            arguments: ["sh", "-c", "read -r line || kill -KILL \(pid)"],
+            environment: [],
+            descriptors: [InheritedFD(source: readEnd.raw, target: 0)]
+        )
+    }
+
+    deinit {
+        let line: [UInt8] = [0x0A]
+        _ = Syscalls.write(writeEnd, line.span)
+        OwnedFD(owning: writeEnd).close()
+        do {
+            let pidfd = try Syscalls.pidfd(shell)
+            _ = pollDescriptors([(pidfd.raw, .readable)], until: .after(.seconds(5)))
+            _ = try Syscalls.reap(pidfd: pidfd.raw)
+        } catch {
+            // It has ended before, and with it every use it had.
         }
     }
 }

@@ -64,6 +64,8 @@ int clinux_file_size(int fd, int64_t *size);
 int clinux_unlink(const char *path);
 int clinux_mkdir(const char *path, int mode);
 int clinux_isatty(int fd);
+/// Rows and columns of a terminal; -ENOTTY for anything else. ioctl is variadic.
+int clinux_terminal_size(int fd, int *rows, int *columns);
 /// 1 if a write of up to PIPE_BUF bytes would not block or would fail, else 0. poll(2).
 int clinux_is_writable(int fd);
 /// 1 when `path` names a socket, 0 when it does not exist or is something else.
@@ -134,8 +136,8 @@ int clinux_tcp_queue(int fd, uint32_t *waiting, uint32_t *limit);
 /// Sends `count` bytes and `fd_count` descriptors as one message, without blocking or SIGPIPE.
 ssize_t clinux_send_fds(int socket, const void *bytes, size_t count, const int *_Nullable fds,
                         size_t fd_count);
-/// Receives one message. Descriptors arrive close-on-exec. `*truncated` is set when data or
-/// descriptors were cut off; descriptors beyond `fd_capacity` are closed and count as cut off.
+/// Receives one message. Descriptors arrive close-on-exec. `*truncated` is 1 when data was cut off,
+/// else 2 when descriptors were; descriptors beyond `fd_capacity` are closed and count as cut off.
 ssize_t clinux_recv_fds(int socket, void *bytes, size_t capacity, int *fds, size_t fd_capacity,
                         size_t *fd_count, int *truncated);
 
@@ -186,6 +188,10 @@ uint64_t clinux_monotonic_ns(void);
 /// Seconds and nanoseconds since 1970, UTC.
 void clinux_realtime(int64_t *seconds, uint32_t *nanoseconds);
 int clinux_affinity_count(void);
+int clinux_page_size(void);
+/// Open descriptors of a process. Before Linux 6.2 they have to be listed, with the readdir that
+/// Swift sees as another type per C library.
+int clinux_open_fds(int pid);
 int clinux_nofile_limit(uint64_t *soft, uint64_t *hard);
 int clinux_set_nofile_limit(uint64_t soft);
 int clinux_random(void *buffer, size_t count);

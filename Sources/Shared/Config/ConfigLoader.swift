@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import System
+package import System
 
 /// Finds the configuration of a machine and checks it.
 package struct ConfigLoader {
@@ -61,6 +61,13 @@ package struct ConfigLoader {
             secrets: notes.values
         )
         return (config, bundle)
+    }
+
+    /// The operators' address of the configuration that `load` would read, with nothing else of it
+    /// looked at: its secrets may be out of this user's reach.
+    package func statusAddress(path: String? = nil) throws(ConfigErrors) -> SocketAddress {
+        let (file, text) = try read(path)
+        return try ConfigParser.statusListen(text, file: file)
     }
 
     /// What was resolved during a parse; a class, because the closure that fills it escapes.

@@ -25,6 +25,38 @@ package struct ConfigParser {
         overrides: ConfigOverrides = ConfigOverrides(),
         surroundings: ConfigSurroundings
     ) throws(ConfigErrors) -> Config {
+        let tape = try scan(text, file: file)
+        var parser = ConfigParser(
+            reader: ConfigReader(tape: tape, bytes: text, file: file),
+            surroundings: surroundings,
+            overrides: overrides
+        )
+        let config = parser.config(tape.root)
+        let errors = parser.allErrors
+        if let config, errors.isEmpty { return config }
+        throw ConfigErrors(errors)
+    }
+
+    /// The address of `status.listen`, or its default, without a look at anything else.
+    static func statusListen(_ text: [UInt8], file: String) throws(ConfigErrors) -> SocketAddress {
+        let tape = try scan(text, file: file)
+        let nothing = ConfigSurroundings(
+            directory: "",
+            resolve: { _ in .failure(SecretFailure("references are not looked up here")) },
+            fileProblem: { _ in nil }
+        )
+        var parser = ConfigParser(
+            reader: ConfigReader(tape: tape, bytes: text, file: file),
+            surroundings: nothing,
+            overrides: ConfigOverrides()
+        )
+        let address = parser.parseStatus(tape.member("status", of: tape.root, in: text.span))
+        let errors = parser.allErrors
+        guard errors.isEmpty else { throw ConfigErrors(errors) }
+        return address
+    }
+
+    private static func scan(_ text: [UInt8], file: String) throws(ConfigErrors) -> JSONTape {
         var scanner = JSONScanner(
             options: .configuration,
             limits: JSONLimits(bytesMax: ConfigLimits.fileBytesMax)
@@ -43,15 +75,7 @@ package struct ConfigParser {
                 )
             ])
         }
-        var parser = ConfigParser(
-            reader: ConfigReader(tape: scanner.tape, bytes: text, file: file),
-            surroundings: surroundings,
-            overrides: overrides
-        )
-        let config = parser.config(scanner.tape.root)
-        let errors = parser.allErrors
-        if let config, errors.isEmpty { return config }
-        throw ConfigErrors(errors)
+        return scanner.tape
     }
 
     private init(

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Finds what a misspelt word was meant to be.
-enum Suggestion {
+package enum Suggestion {
     /// Changes up to which two words are taken for the same.
     private static let distanceMax = 2
     /// Longer words are not compared: nothing that we know is longer.
     private static let bytesMax = 64
 
     /// ` , did you mean "..."?` for the known word closest to `word`; empty when none is close.
-    static func text(for word: String, among known: [String]) -> String {
+    package static func text(for word: String, among known: [String]) -> String {
         let letters = Array(word.utf8)
         guard letters.count <= bytesMax else { return "" }
         var best: (word: String, distance: Int)?

@@ -65,10 +65,10 @@ package final class ControlChannel {
         case .wouldBlock: return .nothing
         case .endOfStream, .failed: return .peerGone
         case .message(_, let descriptors): return decode(descriptors)
-        case .truncated:
-            guard case .message(let message, _) = decode(nil) else {
-                return .protocolError(.truncated)
-            }
+        case .tooLong: return .protocolError(.tooLong)
+        case .descriptorsLost:
+            let decoded = decode(nil)
+            guard case .message(let message, _) = decoded else { return decoded }
             return .descriptorsLost(message)
         }
     }

@@ -85,8 +85,8 @@ package enum ControlError: Error, Equatable, Sendable {
     case tooShort, magic, version(UInt8), kind(UInt8), length, reserved, tooManyEntries, entry
     /// Descriptors came with a message that carries none, or not as many as it announces.
     case descriptorCount
-    /// Data or descriptors were cut off by the kernel.
-    case truncated
+    /// Longer than any message.
+    case tooLong
 }
 
 extension ControlMessage {

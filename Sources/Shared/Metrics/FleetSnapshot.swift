@@ -161,6 +161,8 @@ package struct FleetSnapshot {
     package var lastReloadSucceeded = true
 
     package var workersConfigured: Int = 0
+    /// Where that number comes from, in words.
+    package var workersReason = ""
     /// Every process and every slot without one.
     package var workers: [Worker] = []
     package var restarts = Counts<RestartReason>()

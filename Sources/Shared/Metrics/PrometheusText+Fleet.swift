@@ -137,13 +137,14 @@ extension PrometheusText {
         perSlot("apus_worker_requests_in_flight", "Requests under way in a worker.", slots) {
             fleet.worker($0.id)?.value(.requestsInFlight)
         }
-        perSlot("apus_worker_resident_bytes", "Resident memory of a worker.", slots) {
+        perSlotIfKnown("apus_worker_resident_bytes", "Resident memory of a worker.", slots) {
             $0.residentBytes
         }
-        perSlot("apus_worker_pss_bytes", "Proportional share of memory of a worker.", slots) {
+        perSlotIfKnown("apus_worker_pss_bytes", "Proportional share of memory of a worker.", slots)
+        {
             $0.proportionalBytes
         }
-        perSlot("apus_worker_open_fds", "Open descriptors of a worker.", slots) {
+        perSlotIfKnown("apus_worker_open_fds", "Open descriptors of a worker.", slots) {
             $0.openDescriptors
         }
         writer.family(
@@ -172,6 +173,19 @@ extension PrometheusText {
         for slot in slots {
             writer.sample(name, [("slot", .number(slot))], sum(slot, value))
         }
+    }
+
+    /// As above, without slots of which nothing is known: 0 would be a wrong value.
+    private func perSlotIfKnown(
+        _ name: StaticString,
+        _ help: StaticString,
+        _ slots: [Int],
+        _ value: (FleetSnapshot.Worker) -> UInt64?
+    ) {
+        let known = slots.filter { slot in
+            snapshot.workers.contains { $0.id.slot == slot && value($0) != nil }
+        }
+        if !known.isEmpty { perSlot(name, help, known, value) }
     }
 
     private func sum(_ slot: Int, _ value: (FleetSnapshot.Worker) -> UInt64?) -> UInt64 {

@@ -59,6 +59,7 @@ package struct StatusJSON {
     private func workers(_ json: inout JSONWriter) {
         json.object("workers") { json in
             json.member("configured", snapshot.workersConfigured)
+            json.member("reason", snapshot.workersReason)
             for state in FleetSnapshot.WorkerState.allCases {
                 json.member(state.label, UInt64(clamping: snapshot.workers(in: state)))
             }
@@ -121,6 +122,12 @@ package struct StatusJSON {
                             json.member(kind.label, count)
                         }
                         json.member("client_aborts", sums.aborts(route))
+                        json.object("latency") { json in
+                            for latency in Latency.allCases {
+                                let values = sums.histogram(latency, route: route)
+                                Self.append(latency.label, values, to: &json)
+                            }
+                        }
                     }
                 }
             }

@@ -6,8 +6,10 @@ internal import CLinux
 package enum MessageOutcome: Equatable {
     /// One whole message and its descriptors, which the receiver now owns.
     case message(bytes: Int, descriptors: [Int32])
-    /// Data or descriptors were cut off; what had arrived is closed.
-    case truncated
+    /// The message is longer than `bytesMax`; descriptors that came with it are closed.
+    case tooLong
+    /// The message is whole, but descriptors were cut off; those that had arrived are closed.
+    case descriptorsLost(bytes: Int)
     case endOfStream
     case wouldBlock
     case failed(Errno)
@@ -78,7 +80,7 @@ extension Syscalls {
         let received = Array(descriptors.prefix(count))
         if truncated != 0 {
             for descriptor in received { _ = clinux_close(descriptor) }
-            return .truncated
+            return truncated == 1 ? .tooLong : .descriptorsLost(bytes: outcome)
         }
         if outcome == 0 {
             // An empty packet looks like the end of the stream, but can carry descriptors.

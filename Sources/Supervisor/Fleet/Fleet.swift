@@ -38,6 +38,9 @@ final class Fleet: WorkerObserver {
 
     /// Pause before a drain is sent again that found a socket full.
     private static let drainRetry: UInt64 = 50_000_000
+    /// A worker's own deadline comes so much before ours: it can still tell its clients, which TERM
+    /// does not let it.
+    private static let drainMarginMilliseconds: UInt64 = 500
 
     init(
         _ machine: FleetMachine,
@@ -83,7 +86,12 @@ final class Fleet: WorkerObserver {
 
     /// The answer to `readConfiguration`.
     func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
-        if let generation = machine.configurationAccepted(desired: workers, now: loop.now) {
+        let generation = machine.configurationAccepted(
+            desired: workers,
+            limits: configuration.limits,
+            now: loop.now
+        )
+        if let generation {
             configurations[generation] = configuration
             metrics.define(upstreams: configuration.upstreams)
         }
@@ -187,12 +195,22 @@ final class Fleet: WorkerObserver {
             preconditionFailure("a worker became ready that does not run")
         }
         process.readyAt = Syscalls.wallClock().seconds
+        log.info("worker ready") { record in
+            record.field("slot", process.slot)
+            record.field("generation", Int(process.generation))
+            record.field("worker_pid", Int(process.pid))
+            record.field(
+                "boot_ms",
+                milliseconds: Syscalls.monotonicNanoseconds() - process.spawnedAt
+            )
+        }
         handoff.admit(process)
     }
 
     private func drain(_ serial: WorkerSerial, _ milliseconds: UInt64) {
         guard let process = processes[serial] else { return }
-        switch process.send(.drain(deadlineMilliseconds: milliseconds)) {
+        let margin = min(Self.drainMarginMilliseconds, milliseconds / 4)
+        switch process.send(.drain(deadlineMilliseconds: milliseconds - margin)) {
         case .sent, .peerGone: unsentDrains[serial] = nil
         case .full: unsentDrains[serial] = milliseconds
         }
@@ -308,6 +326,7 @@ final class Fleet: WorkerObserver {
 final class ConfigurationMemory {
     let fd: OwnedFD
     let upstreams: [UpstreamDefinition]
+    let limits: FleetMachine.Limits
     /// Seconds since 1970.
     let loadedAt: Int
 
@@ -318,6 +337,7 @@ final class ConfigurationMemory {
             throw SystemError(.memfd, error)
         }
         upstreams = settings.upstreams
+        limits = settings.applied(to: FleetMachine.Limits())
         loadedAt = Syscalls.wallClock().seconds
     }
 }

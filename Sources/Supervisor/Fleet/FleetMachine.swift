@@ -60,7 +60,7 @@ struct FleetMachine {
     private(set) var generation: UInt32
     private(set) var isReloadPending = false
 
-    let limits: Limits
+    private(set) var limits: Limits
     private var newestGeneration: UInt32
     private var nextSerial: UInt64 = 1
     private var bootFailures = 0
@@ -207,9 +207,14 @@ struct FleetMachine {
     }
 
     /// The configuration that was asked for is valid; its workers get the returned generation.
-    mutating func configurationAccepted(desired: Int, now: UInt64) -> UInt32? {
+    mutating func configurationAccepted(
+        desired: Int,
+        limits: Limits? = nil,
+        now: UInt64
+    ) -> UInt32? {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
         guard state == .running else { return nil }
+        self.limits = limits ?? self.limits
         newestGeneration += 1
         state = .rolling(
             Roll(generation: newestGeneration, desired: desired, isProven: false)
@@ -249,8 +254,8 @@ struct FleetMachine {
             giveUp(now: now)
         case .draining(let deadline) where hardEnd(after: deadline) <= now:
             end(ExitCode.failure)
-        case .stopping(let deadline, _) where hardEnd(after: deadline) <= now:
-            end(ExitCode.failure)
+        case .stopping(let deadline, let exitCode) where hardEnd(after: deadline) <= now:
+            end(exitCode == ExitCode.success ? ExitCode.failure : exitCode)
         case .starting, .running, .rolling, .draining, .stopping, .stopped:
             break
         }
@@ -440,7 +445,7 @@ struct FleetMachine {
     private mutating func endOldestLeaver(now: UInt64) {
         let leaving = slots.indices.filter { slots[$0].purpose == .leave }
         guard leaving.count > 2 * desired else { return }
-        let oldest = leaving.filter { slots[$0].deadline != nil }
+        let oldest = leaving.filter { slots[$0].isDraining }
             .min { (slots[$0].serial?.number ?? 0) < (slots[$1].serial?.number ?? 0) }
         guard let oldest, case .terminate = slots[oldest].stop(deadline: now + limits.fastStop)
         else { return }
@@ -453,6 +458,8 @@ struct FleetMachine {
         guard !slots.contains(where: { $0.purpose == .replace }) else { return }
         for index in slots.indices
         where slots[index].purpose == .serve && slots[index].generation != roll.generation {
+            // A slot that waits to restart will do so with the proven generation by itself.
+            if roll.isProven, !slots[index].isRunning { continue }
             let number = slots[index].number
             slots.append(
                 WorkerSlot(number: number, generation: roll.generation, purpose: .replace)

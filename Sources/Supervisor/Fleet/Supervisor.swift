@@ -6,7 +6,7 @@ import System
 
 /// The running supervisor: listeners, fleet, signals and the service manager on one loop.
 final class Supervisor {
-    static let version = "0.1.0"
+    static let version = Version.text
 
     /// What cannot be changed while it runs.
     struct Options {
@@ -66,8 +66,9 @@ final class Supervisor {
             handoff = Handoff(loop: loop)
             workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
             startedNanoseconds = loop.now
+            let limits = settings.applied(to: FleetMachine.Limits())
             fleet = Fleet(
-                FleetMachine(desired: workerCount.count),
+                FleetMachine(desired: workerCount.count, limits: limits),
                 configuration: try ConfigurationMemory(settings),
                 spawner: spawner,
                 handoff: handoff,

@@ -110,6 +110,13 @@ struct WorkerSlot {
         }
     }
 
+    var isDraining: Bool {
+        switch state {
+        case .draining: true
+        case .vacant, .backoff, .booting, .ready, .stopping, .killed, .ended: false
+        }
+    }
+
     /// When `timePassed` has something to do.
     var deadline: UInt64? {
         switch state {

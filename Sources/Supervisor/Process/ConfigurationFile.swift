@@ -42,7 +42,10 @@ extension FleetSettings {
                 case .openai: UpstreamDefinition(name: upstream.name, provider: "openai")
                 case .demo: UpstreamDefinition(name: upstream.name, provider: "demo")
                 }
-            }
+            },
+            drain: config.timeouts.drain,
+            // What the configuration allows to run is finished.
+            replacedDrain: config.timeouts.total
         )
     }
 }

@@ -4,7 +4,7 @@ import System
 
 /// Takes over the operator's signals and reports them as events.
 final class SignalReader: EventHandler {
-    /// The signals of DESIGN.md 5.5; every other one keeps its default.
+    /// The signals of a supervisor; every other one keeps its default.
     static let signals: [Signal] = [.terminate, .interrupt, .hangup, .ttyIn, .ttyOut, .user2]
 
     private let fd: OwnedFD
@@ -14,9 +14,12 @@ final class SignalReader: EventHandler {
     ///
     /// Call before the first worker is started: as process 1 of a container, the kernel discards
     /// signals that nobody waits for.
-    init(_ received: @escaping (Signal) -> Void) throws(SystemError) {
+    init(
+        _ signals: [Signal] = SignalReader.signals,
+        _ received: @escaping (Signal) -> Void
+    ) throws(SystemError) {
         do throws(Errno) {
-            fd = try Syscalls.signalDescriptor(Self.signals)
+            fd = try Syscalls.signalDescriptor(signals)
         } catch {
             throw SystemError(.signalfd, error)
         }

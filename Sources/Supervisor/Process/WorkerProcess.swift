@@ -36,6 +36,8 @@ final class WorkerProcess: EventHandler {
     let pid: Int32
     /// Seconds since 1970.
     let startedAt: Int
+    /// Nanoseconds of the monotonic clock.
+    let spawnedAt = Syscalls.monotonicNanoseconds()
     var readyAt: Int?
 
     private let pidfd: OwnedFD
@@ -120,7 +122,7 @@ final class WorkerProcess: EventHandler {
                 observer.workerSaid(message, self)
             case .descriptorsLost:
                 closeControl()
-                observer.workerBrokeProtocol(.truncated, self)
+                observer.workerBrokeProtocol(.descriptorCount, self)
                 return false
             case .protocolError(let error):
                 closeControl()

@@ -79,6 +79,23 @@ final class Exchange: UpstreamSink {
         worker.metrics.attemptEnded(upstream.index, .cancelled)
     }
 
+    /// The worker has to leave: ends what is under way with an error, so that nobody takes a part
+    /// for the whole.
+    func stop() {
+        guard phase != .ended else { return }
+        attempt?.cancel()
+        worker.metrics.attemptEnded(upstream.index, .cancelled)
+        connection.ledger.ending = .stopped
+        finishBroken(
+            APIError(
+                503,
+                .server,
+                "shutting_down",
+                "This gateway is stopping, and the answer did not end in time (timeouts.drain)."
+            )
+        )
+    }
+
     /// The client has taken everything that was queued.
     func clientDrained() {
         guard isPaused, phase != .ended else { return }

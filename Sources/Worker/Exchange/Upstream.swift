@@ -72,12 +72,20 @@ extension Upstream {
 }
 
 /// What is needed to talk to an OpenAI-compatible server.
-struct OpenAIUpstream {
+///
+/// A class: as a value it would be copied member by member for every request.
+final class OpenAIUpstream {
     let heads: UpstreamHeads
     /// Its index on the lane.
     let lane: Int
     /// Asks for its models.
     let listing: ControlRequest
+
+    init(heads: UpstreamHeads, lane: Int, listing: ControlRequest) {
+        self.heads = heads
+        self.lane = lane
+        self.listing = listing
+    }
 }
 
 /// One try to get an answer, wherever it runs.

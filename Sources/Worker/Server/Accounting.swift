@@ -65,7 +65,7 @@ final class Accounting: EventHandler {
         inFlight -= 1
         if connection.isStreaming { streams -= 1 }
         count(connection.ledger)
-        if worker.config.logsAccess { writeLine(connection) }
+        if worker.logsAccess { writeLine(connection) }
         scheduleMetrics()
     }
 
@@ -129,7 +129,7 @@ final class Accounting: EventHandler {
         if let position = ledger.upstream {
             line.set(.upstream, worker.upstreams[position].name.utf8.span)
         }
-        if let key = ledger.key { line.set(.key, worker.config.keys.keys[key].name.utf8.span) }
+        if let key = ledger.key { line.set(.key, worker.keys.keys[key].name.utf8.span) }
     }
 
     // MARK: Sending

@@ -141,7 +141,6 @@ final class ClientConnection: EventHandler {
                 worker.reports.add(handoffID, .started)
             }
             if state == .idle { beginRequest() }
-            ledger.bytesIn += count
             process()
         case .wouldBlock:
             intake.releaseIfEmpty(worker.buffers)
@@ -189,6 +188,7 @@ final class ClientConnection: EventHandler {
                 case .body:
                     deadline.clear()
                     state = .responding
+                    ledger.bytesIn += intake.bodyRange.count
                     worker.gateway.handle(self)
                 }
             }
@@ -211,13 +211,12 @@ final class ClientConnection: EventHandler {
 
     private func headReceived() throws(HTTPParseError) {
         let startedAt = ledger.startedAt
-        let bytesIn = ledger.bytesIn
         let generated = ledger.id
         let admission = intake.withHead(worker.scratch) { head, bytes in
             ledger = RequestLedger(head, in: bytes, startedAt: startedAt)
             return worker.gateway.admit(head, bytes, &ledger)
         }
-        ledger.bytesIn = bytesIn
+        ledger.bytesIn = intake.headBytes
         if case .generated = ledger.id { ledger.id = generated }
         switch admission {
         case .refused(let error, let hasBody):
@@ -383,7 +382,7 @@ final class ClientConnection: EventHandler {
         intake.finishRequest(worker.buffers)
         if mustLinger {
             linger()
-        } else if closesAfterAnswer {
+        } else if closesAfterAnswer || (worker.isDraining && !intake.holdsBytes) {
             close()
         } else {
             state = .idle
@@ -434,9 +433,13 @@ final class ClientConnection: EventHandler {
     func abort() {
         guard state != .closed else { return }
         if state == .responding {
-            clientLeft(.stopped)
-        } else {
-            close()
+            closesAfterAnswer = true
+            exchange?.stop()
+        }
+        switch state {
+        case .responding: clientLeft(.stopped)
+        case .idle, .reading, .lingering: close()
+        case .closed: break
         }
     }
 

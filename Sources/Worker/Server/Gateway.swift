@@ -80,9 +80,9 @@ final class Gateway {
         _ bytes: Span<UInt8>,
         _ ledger: inout RequestLedger
     ) throws(APIError) {
-        guard worker.config.requiresKey else { return }
+        guard worker.requiresKey else { return }
         guard let range = ClientCredential.find(head, in: bytes) else { throw .missingKey }
-        guard let key = worker.config.keys.find(secret: bytes.extracting(range)) else {
+        guard let key = worker.keys.find(secret: bytes.extracting(range)) else {
             throw .invalidKey
         }
         ledger.key = key
@@ -274,10 +274,10 @@ final class Gateway {
         _ bytes: Span<UInt8>,
         _ splice: inout JSONSplice
     ) throws(APIError) -> Upstream {
-        if let key = connection.ledger.key, !worker.config.keys.keys[key].allows(model: name) {
+        if let key = connection.ledger.key, !worker.keys.keys[key].allows(model: name) {
             throw .modelNotAllowed(Self.shown(name))
         }
-        guard let target = worker.config.models.target(forModel: name) else {
+        guard let target = worker.models.target(forModel: name) else {
             throw .modelNotFound(Self.shown(name))
         }
         connection.ledger.upstream = target.upstream

@@ -97,14 +97,14 @@ final class ModelCatalog {
             guard isAllowed(id, for: key), seen.insert(id).inserted else { return }
             result.append(Entry(id: id, owner: owner))
         }
-        for entry in worker.config.models.entries where entry.pattern.isExact {
+        for entry in worker.models.entries where entry.pattern.isExact {
             add(entry.pattern.text, worker.upstreams[entry.upstream].name)
         }
         for upstream in worker.upstreams {
             for model in listings.models(of: upstream) {
                 let id = "\(upstream.name)/\(model)"
                 // A pattern may serve the bare name as well; show what a client would type.
-                if let target = worker.config.models.target(forModel: model),
+                if let target = worker.models.target(forModel: model),
                     target.upstream == upstream.position, target.name == .unchanged
                 {
                     add(model, upstream.name)
@@ -117,7 +117,7 @@ final class ModelCatalog {
 
     /// The entry of one model: one that is listed, or one that a request would be let through with.
     private func entry(_ id: String, for key: Int?) -> Entry? {
-        guard isAllowed(id, for: key), let target = worker.config.models.target(forModel: id)
+        guard isAllowed(id, for: key), let target = worker.models.target(forModel: id)
         else { return nil }
         let upstream = worker.upstreams[target.upstream]
         let name: String
@@ -136,7 +136,7 @@ final class ModelCatalog {
     private func isAllowed(_ id: String, for key: Int?) -> Bool {
         guard let key else { return true }
         let bytes = Array(id.utf8)
-        return worker.config.keys.keys[key].allows(model: bytes.span)
+        return worker.keys.keys[key].allows(model: bytes.span)
     }
 
     private static func append(_ entry: Entry, to writer: inout JSONWriter) {

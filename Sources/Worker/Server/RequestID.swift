@@ -39,7 +39,8 @@ enum RequestID: Equatable {
         var digits: InlineArray<16, UInt8> = .init(repeating: 0)
         var rest = word
         for index in (0..<16).reversed() {
-            digits[index] = ByteBuffer.hexadecimalDigit(UInt8(truncatingIfNeeded: rest) & 15)
+            let digit = UInt8(truncatingIfNeeded: rest) & 15
+            digits[index] = digit < 10 ? 0x30 + digit : 0x57 + digit
             rest >>= 4
         }
         out.append(digits.span)

@@ -2,6 +2,7 @@
 import Bytes
 import Loop
 import System
+import Testing
 
 /// What a test cannot do without on this machine.
 struct ToolFailure: Error, CustomStringConvertible {
@@ -144,7 +145,11 @@ final class Certificates {
     }
 
     deinit {
-        do { _ = try ChildProcess("rm", ["-rf", directory]).finish() } catch {}
+        do {
+            _ = try ChildProcess("rm", ["-rf", directory]).finish()
+        } catch {
+            Issue.record("\(directory) stays: \(error)")
+        }
     }
 
     private static func makeDirectory() throws -> String {
@@ -179,7 +184,7 @@ final class Certificates {
     ///   - name: the name of the files.
     ///   - hosts: the subject's alternative names, as openssl spells them.
     ///   - days: how long it is valid; -1 for one that has expired.
-    /// - Throws: when openssl fails.
+    /// - Throws: what openssl said.
     func make(_ name: String, hosts: String, days: Int = 100) throws {
         serial += 1
         let request = "\(directory)/\(name).csr"

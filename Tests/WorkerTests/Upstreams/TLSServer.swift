@@ -16,7 +16,7 @@ final class TLSServer {
     ///   - clients: whether clients must show a certificate of the first authority.
     ///   - version: the only TLS version offered, 1.2 or 1.3.
     ///   - protocols: what is offered by ALPN, best first. This server speaks HTTP/1.1 only.
-    /// - Throws: when python3 is missing or the server does not start.
+    /// - Throws: why it could not be started.
     init(
         _ certificates: Certificates,
         _ name: String,
@@ -59,18 +59,17 @@ final class TLSServer {
             context.load_verify_locations(clients)
 
         def serve(raw):
-            s = context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
             try:
-                s.do_handshake()
+                s = context.wrap_socket(raw, server_side=True)
             except OSError:
                 # Unread bytes would turn the close into a reset, which overtakes the alert.
                 try:
-                    s.shutdown(socket.SHUT_WR)
-                    while s.recv(65536):
+                    raw.shutdown(socket.SHUT_WR)
+                    while raw.recv(65536):
                         pass
                 except OSError:
                     pass
-                s.close()
+                raw.close()
                 return
             count = 0
             data = b""

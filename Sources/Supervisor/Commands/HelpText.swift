@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import Config
+import System
+
+/// The pages of `apus help`, each of which fits on one screen.
+enum HelpText {
+    /// The page of a command; nil for the one that lists the commands.
+    static func page(_ topic: CommandName?) -> String {
+        guard let topic else { return overview }
+        return "usage: \(topic.usage)\n\n\(text(topic))"
+    }
+
+    private static let overview = """
+        Apus \(Version.text): one OpenAI-compatible address in front of your models
+
+        usage: apus [COMMAND] [OPTIONS]
+
+          serve     run the gateway in the foreground; "apus" alone does the same
+          check     check a configuration and show what it means
+          status    show the state of a running gateway
+          version   show the version
+          help      explain a command: apus help COMMAND
+
+        examples:
+          apus                                     the demo model on \(ConfigParser.listenDefault)
+          apus serve --config apus.json
+          apus check --config apus.json
+          apus status --watch
+
+        exit codes: 0 ok, 64 wrong usage, 69 unavailable, 78 bad configuration, 1 anything else
+
+        """
+
+    private static func text(_ topic: CommandName) -> String {
+        switch topic {
+        case .serve: serve
+        case .check: check
+        case .status: status
+        case .version: version
+        case .help: help
+        }
+    }
+
+    private static let configOption = """
+          --config FILE    the configuration; without it \(ConfigLoader.pathDefault) if it exists,
+                           else what the environment gives: the demo model, openai with
+                           OPENAI_API_KEY set, ollama with OLLAMA_HOST set
+        """
+
+    private static let serve = """
+        Runs the gateway in the foreground: a supervisor and its workers. "apus" alone does the same.
+        Log lines go to standard error: JSON, or a readable form on a terminal.
+
+        \(configOption)
+          --listen ADDR    address for clients, in place of the configuration's; may be repeated
+          --status ADDR    address for operators, in place of the configuration's
+          --workers N      number of workers, or auto: (2 x cores) + 1
+
+        ADDR is HOST:PORT with a numeric host, [V6]:PORT or unix:PATH; port 0 lets the kernel choose.
+
+        signals: TERM, INT   finish what runs, then stop; a second one stops at once
+                 HUP         read the configuration again, replacing the workers one by one
+                 TTIN, TTOU  one worker more, one less
+
+        examples:
+          apus serve
+          apus serve --config apus.json --workers 4
+          apus serve --listen 127.0.0.1:8080 --status 127.0.0.1:8081
+
+        """
+
+    private static let check = """
+        Reads a configuration as "apus serve" would and shows what it means, secrets masked. Errors go
+        to standard error, one per line, as file:line:column: path: message; the exit code then is 78.
+
+        \(configOption)
+
+        examples:
+          apus check --config apus.json
+          apus check --config /etc/apus/apus.json && kill -HUP "$PID"
+
+        """
+
+    private static let status = """
+        Shows workers, requests, latencies and tokens of a running gateway, from its status address.
+
+          --watch          again every second, until Ctrl-C; one line each when not on a terminal
+          --json           the document of /status?full instead of tables
+          --config FILE    the configuration that names the status address
+          --status ADDR    the status address itself: HOST:PORT, [V6]:PORT or unix:PATH
+
+        Without options the address is the one that "apus serve" would use: status.listen of
+        \(ConfigLoader.pathDefault), else \(ConfigParser.statusListenDefault).
+        The exit code is 69 when nobody answers there.
+
+        The same address answers curl: /status, /status?full, /metrics, /livez, /readyz.
+
+        examples:
+          apus status
+          apus status --watch --status 127.0.0.1:8081
+          apus status --json | jq .requests
+
+        """
+
+    private static let version = """
+        Shows the version of this program and what it was built with.
+
+        example:
+          apus version
+
+        """
+
+    private static let help = """
+        Explains a command, or lists the commands.
+
+        example:
+          apus help status
+
+        """
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What a fleet under test is configured with.
+package struct FleetSettings: Sendable {
+    package var workers = 1
+    package var listen = ["127.0.0.1:0"]
+    /// Upstream name to its JSON object.
+    package var upstreams: [String: String] = ["demo": #"{ "kind": "demo" }"#]
+    /// More members of the configuration, as `"name": value`.
+    package var members: [String] = []
+    package var environment: [String] = []
+
+    package init(workers: Int = 1, _ members: String...) {
+        self.workers = workers
+        self.members = members
+    }
+
+    /// With `upstream` under `name`, of kind `openai`.
+    package func with(
+        _ name: String = "up",
+        _ upstream: ScriptedUpstream,
+        members: String...
+    ) -> FleetSettings {
+        with(name, baseURL: upstream.baseURL, members: members)
+    }
+
+    package func with(
+        _ name: String = "up",
+        baseURL: String,
+        members: [String] = []
+    ) -> FleetSettings {
+        var result = self
+        let all = [#""kind": "openai""#, #""base_url": "\#(baseURL)""#] + members
+        result.upstreams[name] = "{ \(all.joined(separator: ", ")) }"
+        return result
+    }
+
+    /// The configuration file.
+    package var text: String {
+        let listen = listen.map { "\"\($0)\"" }.joined(separator: ", ")
+        let upstreams = upstreams.sorted { $0.key < $1.key }
+            .map { "    \"\($0.key)\": \($0.value)" }.joined(separator: ",\n")
+        let lines = [
+            "\"listen\": [\(listen)]",
+            "\"status\": { \"listen\": \"127.0.0.1:0\" }",
+            "\"workers\": \(workers)",
+            "\"upstreams\": {\n\(upstreams)\n  }",
+        ]
+        return "{\n  \((lines + members).joined(separator: ",\n  "))\n}\n"
+    }
+}
