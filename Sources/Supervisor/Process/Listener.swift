@@ -29,7 +29,7 @@ final class Listener: EventHandler {
         /// An error that a retry may cure.
         case error
         /// For good: see `finish`.
-        case finished
+        case finished = "closed"
     }
 
     /// Connections per turn: a flood on one listener must not starve the rest of the loop.
