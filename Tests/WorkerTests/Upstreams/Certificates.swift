@@ -20,8 +20,10 @@ final class FDBox {
 private final class PipeBox {
     private var ends: DescriptorPair?
     let inputRaw: Int32
+    let outputRaw: Int32
 
     init(_ ends: consuming DescriptorPair) {
+        outputRaw = ends.first.raw
         inputRaw = ends.second.raw
         self.ends = consume ends
     }
@@ -31,6 +33,12 @@ private final class PipeBox {
         guard let taken = ends.take() else { preconditionFailure("a pipe is taken once") }
         return FDBox(taken.takeFirst())
     }
+
+    /// The writing end; closes the other one.
+    func takeInput() -> FDBox {
+        guard let taken = ends.take() else { preconditionFailure("a pipe is taken once") }
+        return FDBox(taken.takeSecond())
+    }
 }
 
 /// A program started by a test, stopped when the object goes away.
@@ -38,6 +46,8 @@ final class ChildProcess {
     let pid: Int32
     private let pidfd: FDBox
     private let output: FDBox
+    /// The program's input: it ends with this process, however that ends.
+    private let life: FDBox
     private let inbox = ByteBuffer()
     private let loop: EventLoop
     private(set) var exit: ProcessExit?
@@ -49,9 +59,9 @@ final class ChildProcess {
             throw ToolFailure(description: "this test needs the program \(program)")
         }
         let pipe = PipeBox(try Syscalls.pipe())
-        let null = FDBox(try Syscalls.openForReading("/dev/null"))
+        let life = PipeBox(try Syscalls.pipe())
         let descriptors = [
-            InheritedFD(source: null.raw, target: 0),
+            InheritedFD(source: life.outputRaw, target: 0),
             InheritedFD(source: pipe.inputRaw, target: 1),
             InheritedFD(source: pipe.inputRaw, target: 2),
         ]
@@ -65,6 +75,7 @@ final class ChildProcess {
         pidfd = FDBox(try Syscalls.pidfd(pid))
         loop = try EventLoop()
         output = pipe.takeOutput()
+        self.life = life.takeInput()
         _ = try loop.register(pidfd.raw, .read, EventHandler())
         _ = try loop.register(output.raw, .read, EventHandler())
     }

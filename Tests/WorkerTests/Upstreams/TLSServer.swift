@@ -47,7 +47,14 @@ final class TLSServer {
     /// `/one/N` N bytes in one write with one byte too many, `/tail` a head of which ten bytes come
     /// first and whose record ends with ten bytes too many.
     private static let source = """
-        import socket, ssl, sys, threading, time
+        import os, select, socket, ssl, sys, threading, time
+
+        def watch():
+            # The input ends when the test's process does, also when it crashes.
+            select.select([0], [], [])
+            os._exit(0)
+
+        threading.Thread(target=watch, daemon=True).start()
         certificate, key, clients, version, protocols = sys.argv[1:6]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
