@@ -47,7 +47,7 @@ final class Worker {
     private let slot: Int
     private let hasLane: Bool
     private let generation: UInt32
-    private var connections: [ObjectIdentifier: ClientConnection] = [:]
+    private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var date = HTTPDate.Cache()
     private var dateTurn: UInt64 = .max
     private var drainGuard: DrainGuard?
