@@ -230,31 +230,29 @@ final class Exchange: UpstreamSink {
             return
         }
         connection.ledger.error = "upstream_error"
-        let event = ByteBuffer(capacity: data.count + 16)
-        EventWriter.append(data: data, to: event)
-        endStream(with: event)
+        endStream(saying: data)
     }
 
     /// Ends what is under way with an error of ours: an answer before the commit point, an event
     /// after it.
     private func finishBroken(_ error: APIError) {
-        let isCommitted = phase == .streaming
-        if isCommitted {
-            let data = ByteBuffer(capacity: 512)
-            error.append(to: data)
-            let event = ByteBuffer(capacity: 512)
-            if let pending { event.append(pending) }
-            EventWriter.append(data: data, to: event)
-            connection.ledger.error = error.code
-            endStream(with: event)
-        } else {
+        guard phase == .streaming else {
             end()
             connection.answerError(error)
+            return
         }
+        let data = ByteBuffer(capacity: 512)
+        error.append(to: data)
+        connection.ledger.error = error.code
+        endStream(saying: data)
     }
 
-    private func endStream(with event: ByteBuffer) {
+    /// Ends the stream with what came before the error, and the error's `data`.
+    private func endStream(saying data: ByteBuffer) {
+        if let pending, !pending.isEmpty { pending.withBytes { connection.stream($0) } }
         end()
+        let event = ByteBuffer(capacity: data.count + 16)
+        EventWriter.append(data: data, to: event)
         event.withBytes { connection.stream($0) }
         connection.endStream()
     }
