@@ -176,7 +176,12 @@ final class Exchange: UpstreamSink {
         }
         guard let pending, !pending.isEmpty else { return }
         if phase == .held {
-            guard relay.dataEvents > 0 else { return }
+            guard relay.dataEvents > 0 else {
+                // Comments keep a connection alive; nobody wants them later, and an upstream may
+                // send them for as long as it likes.
+                pending.clear()
+                return
+            }
             commit()
         }
         pending.withBytes { connection.stream($0) }
