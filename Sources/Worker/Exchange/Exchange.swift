@@ -231,7 +231,11 @@ final class Exchange: UpstreamSink {
                 )
             }
             end()
-            answer(status: verdict.status, body: data, code: "upstream_error")
+            if let error = verdict.instead {
+                connection.answerError(error)
+            } else {
+                answer(status: verdict.status, body: data, code: "upstream_error")
+            }
             return
         }
         connection.ledger.error = "upstream_error"
