@@ -55,6 +55,8 @@ final class ClientConnection: EventHandler {
     private var closesAfterAnswer = false
     private var lingersAfterAnswer = false
     private var isProcessing = false
+    /// Requests that were read wait for the end of the turn.
+    private var hasBacklog = false
     /// Whether the answer is a stream.
     private(set) var isStreaming = false
     private var hasStarted = false
@@ -79,7 +81,8 @@ final class ClientConnection: EventHandler {
     override func ready(_ readiness: Readiness, token: EventToken) {
         switch state {
         case .idle, .reading:
-            if readiness.canRead { receive() }
+            // What was read already comes first, or a pipelining client would fill the memory.
+            if readiness.canRead, !hasBacklog { receive() }
         case .responding:
             if interest.contains(.write), readiness.canWrite { flush() }
             guard state == .responding else { return }
@@ -107,6 +110,7 @@ final class ClientConnection: EventHandler {
     }
 
     override func turnEnded() {
+        hasBacklog = false
         guard state == .idle || state == .reading else { return }
         process()
     }
@@ -173,6 +177,8 @@ final class ClientConnection: EventHandler {
             guard state == .reading, processRequest() else { return }
         }
         // More requests are waiting: the others come first.
+        guard !hasBacklog else { return }
+        hasBacklog = true
         worker.loop.atEndOfTurn(self)
     }
 
