@@ -350,8 +350,10 @@ final class ClientConnection: EventHandler {
     func flush() {
         guard state == .responding else { return }
         if let output = answer.output, !output.isEmpty {
+            var hasMoved = false
             switch Syscalls.send(fd.raw, from: output) {
             case .bytes(let count):
+                hasMoved = true
                 ledger.bytesOut += count
                 worker.metrics.count(.clientBytesOut, by: count)
             case .wouldBlock:
@@ -362,7 +364,8 @@ final class ClientConnection: EventHandler {
             }
             guard output.isEmpty else {
                 setInterest(interest.union(.write))
-                setDeadline(worker.timeouts.idle)
+                // What the upstream adds is no sign of life of the client.
+                if hasMoved || !deadline.isSet { setDeadline(worker.timeouts.idle) }
                 return
             }
         }
