@@ -387,7 +387,9 @@ final class ClientConnection: EventHandler {
         exchange = nil
         isAnswerComplete = false
         isStreaming = false
-        let mustLinger = lingersAfterAnswer || (closesAfterAnswer && intake.isInBody)
+        // Without interest in reading, a pipelined request waits in the kernel.
+        let hasUnread = intake.isInBody || !interest.contains(.read)
+        let mustLinger = lingersAfterAnswer || (closesAfterAnswer && hasUnread)
         intake.finishRequest(worker.buffers)
         if mustLinger {
             linger()
