@@ -244,9 +244,9 @@ final class ClientConnection: EventHandler {
     private func sendContinue() {
         answer.buffer(worker.buffers).append("HTTP/1.1 100 Continue\r\n\r\n")
         guard let output = answer.output else { return }
-        // A client that waits for these few bytes has room for them.
+        // What the client has no room for goes out before the answer.
         _ = Syscalls.send(fd.raw, from: output)
-        answer.release(worker.buffers)
+        answer.releaseIfEmpty(worker.buffers)
     }
 
     // MARK: Answering
