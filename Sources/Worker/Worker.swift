@@ -126,14 +126,24 @@ final class Worker {
             log.log(.error, "a connection could not be watched") { record in
                 record.field("error", error.description)
             }
-            connection.abort()
+            connection.giveBack(.overloaded)
         }
         accounting.connectionsChanged()
     }
 
     func connectionClosed(_ connection: ClientConnection) {
-        connections[ObjectIdentifier(connection)] = nil
         reports.add(connection.handoffID, .closed)
+        forget(connection)
+    }
+
+    /// No byte was read: the supervisor's copy goes to another worker.
+    func connectionGivenBack(_ connection: ClientConnection, _ reason: ConnectionReport.Reason) {
+        reports.add(connection.handoffID, .refused, reason)
+        forget(connection)
+    }
+
+    private func forget(_ connection: ClientConnection) {
+        connections[ObjectIdentifier(connection)] = nil
         accounting.connectionsChanged()
         leaveIfDone()
     }

@@ -393,13 +393,17 @@ final class ClientConnection: EventHandler {
         intake.finishRequest(worker.buffers)
         if mustLinger {
             linger()
-        } else if closesAfterAnswer || (worker.isDraining && !intake.holdsBytes) {
+        } else if closesAfterAnswer {
             close()
         } else {
             state = .idle
             setInterest(.read)
             setDeadline(worker.timeouts.clientIdle)
-            if intake.holdsBytes, !isProcessing { process() }
+            if intake.holdsBytes {
+                if !isProcessing { process() }
+            } else if worker.isDraining {
+                drain()
+            }
         }
     }
 
@@ -437,7 +441,18 @@ final class ClientConnection: EventHandler {
 
     /// Closes an idle connection, so that its worker can go; a busy one ends with its answer.
     func drain() {
-        if state == .idle { close() }
+        guard state == .idle, !intake.holdsBytes else { return }
+        // A request that has arrived already would be lost.
+        receive()
+        guard state == .idle else { return }
+        if hasStarted { close() } else { giveBack(.draining) }
+    }
+
+    /// Lets go of a connection that nothing was read from; it stays open for another worker.
+    func giveBack(_ reason: ConnectionReport.Reason) {
+        precondition(state == .idle && !hasStarted, "a used connection cannot be given back")
+        letGo()
+        worker.connectionGivenBack(self, reason)
     }
 
     /// Ends the connection whatever it is doing.
@@ -457,15 +472,19 @@ final class ClientConnection: EventHandler {
     private func close() {
         guard state != .closed else { return }
         if state == .reading { worker.requestAbandoned() }
+        letGo()
+        // The supervisor's copy of the descriptor may live a moment longer than ours; without this
+        // the client would see the end only then.
+        Syscalls.shutdown(fd.raw, .write)
+        worker.connectionClosed(self)
+    }
+
+    private func letGo() {
         state = .closed
         deadline.cancel(on: worker.loop)
         worker.loop.deregister(token)
         intake.release(worker.buffers)
         answer.release(worker.buffers)
-        // The supervisor's copy of the descriptor may live a moment longer than ours; without this
-        // the client would see the end only then.
-        Syscalls.shutdown(fd.raw, .write)
-        worker.connectionClosed(self)
     }
 
     /// The client's address, for the log.
