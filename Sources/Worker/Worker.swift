@@ -37,6 +37,8 @@ final class Worker {
     let reports: ReportQueue
     var ids: RequestIDGenerator
     private(set) var isDraining = false
+    /// The supervisor was told that nothing runs any more.
+    private var hasLeft = false
 
     private(set) lazy var gateway = Gateway(worker: self)
     private(set) lazy var catalog = ModelCatalog(worker: self)
@@ -176,7 +178,8 @@ final class Worker {
     }
 
     private func leaveIfDone() {
-        guard isDraining, connections.isEmpty else { return }
+        guard isDraining, connections.isEmpty, !hasLeft else { return }
+        hasLeft = true
         reports.flush()
         accounting.flush()
         _ = channel.send(.drained)
