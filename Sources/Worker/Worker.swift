@@ -37,6 +37,8 @@ final class Worker {
     let reports: ReportQueue
     var ids: RequestIDGenerator
     private(set) var isDraining = false
+    /// The supervisor was told that nothing runs any more.
+    private var hasLeft = false
 
     private(set) lazy var gateway = Gateway(worker: self)
     private(set) lazy var catalog = ModelCatalog(worker: self)
@@ -47,7 +49,7 @@ final class Worker {
     private let slot: Int
     private let hasLane: Bool
     private let generation: UInt32
-    private var connections: [ObjectIdentifier: ClientConnection] = [:]
+    private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var date = HTTPDate.Cache()
     private var dateTurn: UInt64 = .max
     private var drainGuard: DrainGuard?
@@ -126,14 +128,24 @@ final class Worker {
             log.log(.error, "a connection could not be watched") { record in
                 record.field("error", error.description)
             }
-            connection.abort()
+            connection.giveBack(.overloaded)
         }
         accounting.connectionsChanged()
     }
 
     func connectionClosed(_ connection: ClientConnection) {
-        connections[ObjectIdentifier(connection)] = nil
         reports.add(connection.handoffID, .closed)
+        forget(connection)
+    }
+
+    /// No byte was read: the supervisor's copy goes to another worker.
+    func connectionGivenBack(_ connection: ClientConnection, _ reason: ConnectionReport.Reason) {
+        reports.add(connection.handoffID, .refused, reason)
+        forget(connection)
+    }
+
+    private func forget(_ connection: ClientConnection) {
+        connections[ObjectIdentifier(connection)] = nil
         accounting.connectionsChanged()
         leaveIfDone()
     }
@@ -166,7 +178,8 @@ final class Worker {
     }
 
     private func leaveIfDone() {
-        guard isDraining, connections.isEmpty else { return }
+        guard isDraining, connections.isEmpty, !hasLeft else { return }
+        hasLeft = true
         reports.flush()
         accounting.flush()
         _ = channel.send(.drained)

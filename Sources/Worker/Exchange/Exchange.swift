@@ -176,7 +176,12 @@ final class Exchange: UpstreamSink {
         }
         guard let pending, !pending.isEmpty else { return }
         if phase == .held {
-            guard relay.dataEvents > 0 else { return }
+            guard relay.dataEvents > 0 else {
+                // Comments keep a connection alive; nobody wants them later, and an upstream may
+                // send them for as long as it likes.
+                pending.clear()
+                return
+            }
             commit()
         }
         pending.withBytes { connection.stream($0) }
@@ -226,35 +231,37 @@ final class Exchange: UpstreamSink {
                 )
             }
             end()
-            answer(status: verdict.status, body: data, code: "upstream_error")
+            if let error = verdict.instead {
+                connection.answerError(error)
+            } else {
+                answer(status: verdict.status, body: data, code: "upstream_error")
+            }
             return
         }
         connection.ledger.error = "upstream_error"
-        let event = ByteBuffer(capacity: data.count + 16)
-        EventWriter.append(data: data, to: event)
-        endStream(with: event)
+        endStream(saying: data)
     }
 
     /// Ends what is under way with an error of ours: an answer before the commit point, an event
     /// after it.
     private func finishBroken(_ error: APIError) {
-        let isCommitted = phase == .streaming
-        if isCommitted {
-            let data = ByteBuffer(capacity: 512)
-            error.append(to: data)
-            let event = ByteBuffer(capacity: 512)
-            if let pending { event.append(pending) }
-            EventWriter.append(data: data, to: event)
-            connection.ledger.error = error.code
-            endStream(with: event)
-        } else {
+        guard phase == .streaming else {
             end()
             connection.answerError(error)
+            return
         }
+        let data = ByteBuffer(capacity: 512)
+        error.append(to: data)
+        connection.ledger.error = error.code
+        endStream(saying: data)
     }
 
-    private func endStream(with event: ByteBuffer) {
+    /// Ends the stream with what came before the error, and the error's `data`.
+    private func endStream(saying data: ByteBuffer) {
+        if let pending, !pending.isEmpty { pending.withBytes { connection.stream($0) } }
         end()
+        let event = ByteBuffer(capacity: data.count + 16)
+        EventWriter.append(data: data, to: event)
         event.withBytes { connection.stream($0) }
         connection.endStream()
     }

@@ -45,14 +45,15 @@ enum UpstreamAnswer {
             }
             let usage = tape.member("usage", of: tape.root, in: body)
             return .pass(usage.flatMap { Usage.read($0, tape, body) })
-        case 400, 404, 405, 409, 413, 415, 422, 424, 429, 500..<600:
-            if reported != nil { return .pass(nil) }
-            return .replace(plain(status: status, upstream: upstream))
         case 401, 402, 403:
             return .replace(refusedCredentials(status: status, upstream: upstream))
-        case 400..<500:
-            if reported != nil { return .pass(nil) }
-            return .replace(plain(status: status, upstream: upstream))
+        case 400..<600:
+            guard let reported else { return .replace(plain(status, upstream, nil)) }
+            guard tape.kind(of: reported) == .object else {
+                // Ollama and others: the text alone, which has no place in OpenAI's shape.
+                return .replace(plain(status, upstream, message(reported, tape, body)))
+            }
+            return .pass(nil)
         default:
             return .replace(unreadable(upstream, "status \(status)"))
         }
@@ -97,66 +98,65 @@ enum UpstreamAnswer {
         )
     }
 
-    private static func plain(status: Int, upstream: String) -> APIError {
+    /// An error of our own for `status`; `detail` is what the upstream said about it.
+    private static func plain(_ status: Int, _ upstream: String, _ detail: String?) -> APIError {
+        let kind: APIError.Kind
+        let code: StaticString
+        let what: String
         switch status {
         case 429:
-            APIError(
-                429,
-                .rateLimit,
-                "rate_limit_exceeded",
-                "The upstream '\(upstream)' limits the rate of requests."
-            )
+            (kind, code) = (.rateLimit, "rate_limit_exceeded")
+            what = "limits the rate of requests"
         case 404:
-            APIError(
-                404,
-                .notFound,
-                "upstream_not_found",
-                "The upstream '\(upstream)' does not know this model or path."
-            )
+            (kind, code) = (.notFound, "upstream_not_found")
+            what = "does not know this model or path"
         case 500..<600:
-            APIError(
-                status,
-                .upstream,
-                "upstream_error",
-                "The upstream '\(upstream)' failed with status \(status)."
-            )
+            (kind, code) = (.upstream, "upstream_error")
+            what = "failed with status \(status)"
         default:
-            APIError(
-                status,
-                .invalidRequest,
-                "upstream_refused",
-                "The upstream '\(upstream)' refused the request with status \(status)."
-            )
+            (kind, code) = (.invalidRequest, "upstream_refused")
+            what = "refused the request with status \(status)"
         }
+        let reason = detail.map { ": \($0)" } ?? "."
+        return APIError(status, kind, code, "The upstream '\(upstream)' \(what)\(reason)")
     }
 
-    /// The error inside of a stream that had not begun: its status where it names one.
+    /// The error inside of a stream that had not begun: the status that it names, and an error of
+    /// ours where its own has not OpenAI's shape.
     static func streamError(
         _ data: Span<UInt8>,
         upstream: String,
         scanner: inout JSONScanner
-    ) -> (status: Int, passes: Bool) {
-        guard scan(data, &scanner) else { return (502, false) }
+    ) -> (status: Int, instead: APIError?) {
+        guard scan(data, &scanner) else { return (502, plain(502, upstream, nil)) }
         let tape = scanner.tape
         guard let error = tape.member("error", of: tape.root, in: data) else {
-            return (502, false)
+            return (502, plain(502, upstream, nil))
         }
-        guard tape.kind(of: error) == .object else { return (502, false) }
+        guard tape.kind(of: error) == .object else {
+            return (502, plain(502, upstream, message(error, tape, data)))
+        }
+        return (namedStatus(error, tape, data), nil)
+    }
+
+    /// The status that an error object names, 502 without one.
+    private static func namedStatus(
+        _ error: JSONNode,
+        _ tape: JSONTape,
+        _ data: Span<UInt8>
+    ) -> Int {
         for name in ["code", "status", "status_code"] {
             guard let code = tape.member(named: name, of: error, in: data) else { continue }
             if let number = tape.integer(of: code, in: data), (400..<600).contains(number) {
-                return (number == 401 || number == 402 || number == 403 ? 502 : number, true)
+                return (401...403).contains(number) ? 502 : number
             }
         }
-        if let type = tape.member("type", of: error, in: data) {
-            if tape.equals(type, "rate_limit_error", in: data)
-                || tape.equals(type, "rate_limit_exceeded", in: data)
-            {
-                return (429, true)
-            }
-            if tape.equals(type, "invalid_request_error", in: data) { return (400, true) }
-            if tape.equals(type, "overloaded_error", in: data) { return (503, true) }
-        }
-        return (502, true)
+        guard let type = tape.member("type", of: error, in: data) else { return 502 }
+        let isRateLimit =
+            tape.equals(type, "rate_limit_error", in: data)
+            || tape.equals(type, "rate_limit_exceeded", in: data)
+        if isRateLimit { return 429 }
+        if tape.equals(type, "invalid_request_error", in: data) { return 400 }
+        return tape.equals(type, "overloaded_error", in: data) ? 503 : 502
     }
 }

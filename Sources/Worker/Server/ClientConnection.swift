@@ -55,6 +55,8 @@ final class ClientConnection: EventHandler {
     private var closesAfterAnswer = false
     private var lingersAfterAnswer = false
     private var isProcessing = false
+    /// Requests that were read wait for the end of the turn.
+    private var hasBacklog = false
     /// Whether the answer is a stream.
     private(set) var isStreaming = false
     private var hasStarted = false
@@ -79,7 +81,8 @@ final class ClientConnection: EventHandler {
     override func ready(_ readiness: Readiness, token: EventToken) {
         switch state {
         case .idle, .reading:
-            if readiness.canRead { receive() }
+            // What was read already comes first, or a pipelining client would fill the memory.
+            if readiness.canRead, !hasBacklog { receive() }
         case .responding:
             if interest.contains(.write), readiness.canWrite { flush() }
             guard state == .responding else { return }
@@ -107,6 +110,7 @@ final class ClientConnection: EventHandler {
     }
 
     override func turnEnded() {
+        hasBacklog = false
         guard state == .idle || state == .reading else { return }
         process()
     }
@@ -173,6 +177,8 @@ final class ClientConnection: EventHandler {
             guard state == .reading, processRequest() else { return }
         }
         // More requests are waiting: the others come first.
+        guard !hasBacklog else { return }
+        hasBacklog = true
         worker.loop.atEndOfTurn(self)
     }
 
@@ -238,9 +244,9 @@ final class ClientConnection: EventHandler {
     private func sendContinue() {
         answer.buffer(worker.buffers).append("HTTP/1.1 100 Continue\r\n\r\n")
         guard let output = answer.output else { return }
-        // A client that waits for these few bytes has room for them.
+        // What the client has no room for goes out before the answer.
         _ = Syscalls.send(fd.raw, from: output)
-        answer.release(worker.buffers)
+        answer.releaseIfEmpty(worker.buffers)
     }
 
     // MARK: Answering
@@ -344,8 +350,10 @@ final class ClientConnection: EventHandler {
     func flush() {
         guard state == .responding else { return }
         if let output = answer.output, !output.isEmpty {
+            var hasMoved = false
             switch Syscalls.send(fd.raw, from: output) {
             case .bytes(let count):
+                hasMoved = true
                 ledger.bytesOut += count
                 worker.metrics.count(.clientBytesOut, by: count)
             case .wouldBlock:
@@ -356,7 +364,8 @@ final class ClientConnection: EventHandler {
             }
             guard output.isEmpty else {
                 setInterest(interest.union(.write))
-                setDeadline(worker.timeouts.idle)
+                // What the upstream adds is no sign of life of the client.
+                if hasMoved || !deadline.isSet { setDeadline(worker.timeouts.idle) }
                 return
             }
         }
@@ -378,17 +387,23 @@ final class ClientConnection: EventHandler {
         exchange = nil
         isAnswerComplete = false
         isStreaming = false
-        let mustLinger = lingersAfterAnswer || (closesAfterAnswer && intake.isInBody)
+        // Without interest in reading, a pipelined request waits in the kernel.
+        let hasUnread = intake.isInBody || !interest.contains(.read)
+        let mustLinger = lingersAfterAnswer || (closesAfterAnswer && hasUnread)
         intake.finishRequest(worker.buffers)
         if mustLinger {
             linger()
-        } else if closesAfterAnswer || (worker.isDraining && !intake.holdsBytes) {
+        } else if closesAfterAnswer {
             close()
         } else {
             state = .idle
             setInterest(.read)
             setDeadline(worker.timeouts.clientIdle)
-            if intake.holdsBytes, !isProcessing { process() }
+            if intake.holdsBytes {
+                if !isProcessing { process() }
+            } else if worker.isDraining {
+                drain()
+            }
         }
     }
 
@@ -426,7 +441,18 @@ final class ClientConnection: EventHandler {
 
     /// Closes an idle connection, so that its worker can go; a busy one ends with its answer.
     func drain() {
-        if state == .idle { close() }
+        guard state == .idle, !intake.holdsBytes else { return }
+        // A request that has arrived already would be lost.
+        receive()
+        guard state == .idle else { return }
+        if hasStarted { close() } else { giveBack(.draining) }
+    }
+
+    /// Lets go of a connection that nothing was read from; it stays open for another worker.
+    func giveBack(_ reason: ConnectionReport.Reason) {
+        precondition(state == .idle && !hasStarted, "a used connection cannot be given back")
+        letGo()
+        worker.connectionGivenBack(self, reason)
     }
 
     /// Ends the connection whatever it is doing.
@@ -446,15 +472,19 @@ final class ClientConnection: EventHandler {
     private func close() {
         guard state != .closed else { return }
         if state == .reading { worker.requestAbandoned() }
+        letGo()
+        // The supervisor's copy of the descriptor may live a moment longer than ours; without this
+        // the client would see the end only then.
+        Syscalls.shutdown(fd.raw, .write)
+        worker.connectionClosed(self)
+    }
+
+    private func letGo() {
         state = .closed
         deadline.cancel(on: worker.loop)
         worker.loop.deregister(token)
         intake.release(worker.buffers)
         answer.release(worker.buffers)
-        // The supervisor's copy of the descriptor may live a moment longer than ours; without this
-        // the client would see the end only then.
-        Syscalls.shutdown(fd.raw, .write)
-        worker.connectionClosed(self)
     }
 
     /// The client's address, for the log.

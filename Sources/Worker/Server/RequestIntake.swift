@@ -176,7 +176,8 @@ struct RequestIntake {
                 phase = .inline
                 return
             }
-            let separate = ByteBuffer(capacity: length)
+            let separate = pool.take()
+            separate.reserve(length)
             let early = min(input.count - headBytes, length)
             input.withBytes(in: headBytes..<(headBytes + early)) { separate.append($0) }
             keepRest(of: input, from: headBytes + early, pool)
