@@ -21,6 +21,7 @@ extension BlackBox {
                     ("{\"model\":\"up/m\"} x", "line 1, column 18"),
                     ("{\"model\":\"up/m\",\"temperature\":01}", "line 1, column 32"),
                     ("{'model':1}", "line 1, column 2"),
+                    ("\u{FEFF}{}", "line 1, column 1"),
                 ]
                 for row in rows {
                     let reply = try fleet.post("/v1/chat/completions", row.body)

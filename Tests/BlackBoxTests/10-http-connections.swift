@@ -98,6 +98,46 @@ extension BlackBox {
             }
         }
 
+        @Test("large and chunked bodies do not swallow what is pipelined behind them")
+        func pipelinedBodies() throws {
+            try BlackBox.withUpstream(try .answering()) { fleet, upstream in
+                let target = "/v1/chat/completions"
+                let health = HTTPRequestText.bytes("GET", "/health")
+                let large = HTTPRequestText.bytes(
+                    "POST",
+                    target,
+                    body: HTTPBodies.chat(bytes: 300_000)
+                )
+                let chunked = HTTPRequestText.bytes(
+                    "POST",
+                    target,
+                    fields: [WireField("transfer-encoding", "chunked")],
+                    body: HTTPRequestText.chunked(
+                        HTTPBodies.chat(bytes: 90_000),
+                        sizes: [50, 7_000]
+                    )
+                )
+                let all = large + health + chunked + health + large + chunked + health
+                for size in [all.count, 1_000] {
+                    let connection = try fleet.connect()
+                    for start in stride(from: 0, to: all.count, by: size) {
+                        try connection.send(Array(all[start..<min(start + size, all.count)]))
+                    }
+                    for isChat in [true, false, true, false, true, true, false] {
+                        let reply = try connection.readReply()
+                        #expect(reply.status == 200)
+                        #expect(reply.text.contains("chat.completion") == isChat)
+                    }
+                    #expect(connection.isQuiet)
+                }
+                let sizes = upstream.requests.map { $0.body.count + 3 }
+                #expect(
+                    sizes.sorted() == Array(repeating: 90_000, count: 4)
+                        + Array(repeating: 300_000, count: 4)
+                )
+            }
+        }
+
         @Test("an error that leaves the framing intact leaves the connection usable")
         func usableAfterErrors() throws {
             try BlackBox.withUpstream(try .answering()) { fleet, _ in

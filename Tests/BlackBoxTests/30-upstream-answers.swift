@@ -115,6 +115,78 @@ extension BlackBox {
             }
         }
 
+        @Test("bytes behind an answer are never taken for the next answer")
+        func smuggledAnswer() throws {
+            let smuggled = UpstreamAnswer.whole(
+                Array(#"{"choices":["smuggled"]}"#.utf8),
+                type: "application/json"
+            )
+            let honest = UpstreamAnswer.whole(
+                Array(ChatEvents.completion().utf8),
+                type: "application/json"
+            )
+            let upstream = try ScriptedUpstream { request in
+                switch request.index % 3 {
+                case 0: [.send(honest + smuggled)]
+                case 1: [.send(honest), .pause(.milliseconds(20)), .send(smuggled)]
+                default: UpstreamAnswer.stream(ChatEvents.whole(1)) + [.send(smuggled)]
+                }
+            }
+            try BlackBox.withUpstream(upstream) { fleet, _ in
+                for round in 0..<12 {
+                    let members = round % 3 == 2 ? #""stream":true"# : ""
+                    let reply = try fleet.chat("up/m", members)
+                    #expect(reply.status == 200)
+                    #expect(!reply.text.contains("smuggled"), "round \(round)")
+                    // Time for what comes late to arrive on the pooled connection.
+                    _ = pollDescriptors([], until: .after(.milliseconds(30)))
+                }
+            }
+        }
+
+        @Test("a connection that the upstream will close is not used again")
+        func closingUpstream() throws {
+            let body = ChatEvents.completion()
+            let upstream = try ScriptedUpstream { request in
+                switch request.index % 3 {
+                case 0: UpstreamAnswer.json(body, fields: [WireField("Connection", "Close")])
+                case 1:
+                    [.text("HTTP/1.0 200 OK\r\ncontent-length: \(body.utf8.count)\r\n\r\n\(body)")]
+                default: [.text("HTTP/1.1 200 OK\r\n\r\n\(body)"), .end]
+                }
+            }
+            try BlackBox.withUpstream(upstream) { fleet, upstream in
+                for _ in 0..<6 {
+                    let reply = try fleet.chat("up/m")
+                    #expect(reply.text == body)
+                }
+                #expect(upstream.requests.map(\.connection) == Array(0..<6))
+            }
+        }
+
+        @Test("a compressed answer that nobody asked for is not passed off as JSON")
+        func compressedAnswer() throws {
+            let gzip: [UInt8] = [
+                0x1F, 0x8B, 0x08, 0, 0, 0, 0, 0, 0, 0x03, 0xAB, 0xAE, 0x05, 0, 0x43, 0xBF, 0xA6,
+                0xA3, 0x02, 0, 0, 0,
+            ]
+            let upstream = try ScriptedUpstream { _ in
+                let field = [WireField("content-encoding", "gzip")]
+                return [
+                    .send(UpstreamAnswer.whole(gzip, type: "application/json", fields: field))
+                ]
+            }
+            try BlackBox.withUpstream(upstream) { fleet, _ in
+                let reply = try fleet.chat("up/m")
+                if reply.status == 200 {
+                    #expect(reply.body == gzip && reply.value("content-encoding") == "gzip")
+                } else {
+                    try expectError(reply, 502)
+                    #expect(reply.value("content-encoding") == nil)
+                }
+            }
+        }
+
         @Test("cookies and connection fields of the upstream stay there")
         func answerFields() throws {
             let fields = [
@@ -156,8 +228,9 @@ extension BlackBox {
                 #expect(try fleet.chat("nice").status == 200)
                 #expect(try fleet.chat("wild-7").status == 200)
                 #expect(try fleet.chat("up/a/b").status == 200)
+                #expect(try fleet.chat("\\u0075p\\/a/b").status == 200, "escaped in JSON")
                 let models = try upstream.requests.map { try $0.json()["model"]?.string }
-                #expect(models == ["the/\"real\" one", "wild-7", "a/b"])
+                #expect(models == ["the/\"real\" one", "wild-7", "a/b", "a/b"])
                 let texts = upstream.requests.map(\.text)
                 #expect(texts[1] == Fleet.chat("wild-7"))
                 #expect(texts[2] == Fleet.chat("a/b"))

@@ -157,6 +157,51 @@ extension BlackBox {
             }
         }
 
+        @Test("HUP changes the number of workers")
+        func reloadWorkerCount() throws {
+            try BlackBox.withFleet(FleetSettings(workers: 2)) { fleet in
+                for count in [4, 1, 3] {
+                    try fleet.reload(FleetSettings(workers: count))
+                    try fleet.waitForWorkers(count)
+                    _ = try eventually("\(count) children") {
+                        ProcessFacts.children(fleet.pid).count == count ? true : nil
+                    }
+                    #expect(try fleet.get("/health").status == 200)
+                }
+            }
+        }
+
+        @Test("TERM while the fleet starts or reloads leaves nothing behind")
+        func termWhileStarting() throws {
+            for line in ["starting", "worker ready", "listening", "ready"] {
+                let directory = try PrivateDirectory()
+                defer { directory.remove() }
+                let config = try directory.write("apus.json", FleetSettings(workers: 4).text)
+                let process = try ServerProcess(
+                    ApusProgram.supervisor,
+                    arguments: ["serve", "--config", config],
+                    environment: ApusProgram.environment(directory)
+                )
+                try process.waitForLine(line) {
+                    try JSONValue($0)["msg"]?.string == line ? () : nil
+                }
+                let children = ProcessFacts.children(process.pid)
+                try process.signal(.terminate)
+                #expect(try process.waitForExit() == .exited(code: 0), "\(line)")
+                #expect(!children.contains { ProcessFacts.isRunning($0) }, "\(line)")
+            }
+            try BlackBox.withFleet(FleetSettings(workers: 4)) { fleet in
+                try fleet.process.signal(.hangup)
+                _ = try eventually("fifth process") {
+                    ProcessFacts.children(fleet.pid).count > 4 ? true : nil
+                }
+                let children = ProcessFacts.children(fleet.pid)
+                try fleet.process.signal(.terminate)
+                #expect(try fleet.process.waitForExit() == .exited(code: 0))
+                #expect(!children.contains { ProcessFacts.isRunning($0) })
+            }
+        }
+
         @Test("HUP with an invalid file leaves the old one running and says what is wrong")
         func invalidReload() throws {
             let gate = try Gate()

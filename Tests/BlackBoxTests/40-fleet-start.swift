@@ -234,6 +234,72 @@ extension BlackBox {
             #expect(try connection.readReply().status == 200)
         }
 
+        @Test("a socket file of a killed fleet is taken over, one in use is not")
+        func staleSocket() throws {
+            let directory = try PrivateDirectory()
+            defer { directory.remove() }
+            var settings = FleetSettings()
+            settings.listen = ["unix:\(directory.path)/apus.sock"]
+            try BlackBox.withFleet(settings) { fleet in
+                try fleet.process.signal(.kill)
+                _ = try fleet.process.waitForExit()
+            }
+            try BlackBox.withFleet(settings) { fleet in
+                #expect(try fleet.get("/health").status == 200)
+                let second = try run(["serve"], config: settings.text)
+                #expect(second.exit == .exited(code: 69), "\(second.error)")
+                #expect(try fleet.get("/health").status == 200)
+                try fleet.process.signal(.terminate)
+                #expect(try fleet.process.waitForExit() == .exited(code: 0))
+            }
+            #expect(throws: Errno.self, "the file goes with the fleet") {
+                try HTTPConnection(to: .unix(path: "\(directory.path)/apus.sock"))
+            }
+        }
+
+        @Test(
+            "a log that nobody reads, or that is gone, stops nothing",
+            arguments: [
+                ServerProcess.ErrorReader.asleep, .gone,
+            ]
+        )
+        func unreadLog(_ reader: ServerProcess.ErrorReader) throws {
+            let directory = try PrivateDirectory()
+            defer { directory.remove() }
+            let path = "\(directory.path)/apus.sock"
+            let config = try directory.write(
+                "apus.json",
+                #"{ "listen": ["unix:\#(path)"], "status": { "listen": "unix:\#(path).status" }, "#
+                    + #""workers": 2, "upstreams": { "demo": { "kind": "demo" } } }"#
+            )
+            let process = try ServerProcess(
+                ApusProgram.supervisor,
+                arguments: ["serve", "--config", config],
+                environment: ApusProgram.environment(directory),
+                errorReader: reader
+            )
+            let connection = try eventually("listener") { () -> HTTPConnection? in
+                do {
+                    return try HTTPConnection(to: .unix(path: path))
+                } catch is Errno {
+                    return nil
+                }
+            }
+            for _ in 0..<1_000 {
+                try connection.send(HTTPRequestText.bytes("GET", "/health"))
+                #expect(try connection.readReply().status == 200)
+            }
+            let second = try HTTPConnection(to: .unix(path: path))
+            try second.send(HTTPRequestText.post("/v1/chat/completions", Fleet.chat("demo/fast")))
+            #expect(try second.readReply().status == 200)
+            let status = try HTTPConnection(to: .unix(path: "\(path).status"))
+            try status.send(HTTPRequestText.bytes("GET", "/metrics"))
+            let metrics = try PrometheusText(try status.readReply().text)
+            #expect(metrics.sum("apus_worker_restarts_total") == 0)
+            try process.signal(.terminate)
+            #expect(try process.waitForExit() == .exited(code: 0))
+        }
+
         @Test("options override the configuration")
         func options() throws {
             try BlackBox.withFleet(

@@ -12,6 +12,8 @@ package final class ServerProcess: Sendable {
     package let pid: Int32
     private let pidfd: Int32
     private let outputs: [Int32]
+    /// The end of standard error that nobody reads from.
+    private let unread: Int32?
     private let drain: TestThread
     private let stopDraining: Gate
     private let text: OutputText
@@ -20,8 +22,22 @@ package final class ServerProcess: Sendable {
 
     package enum Stream: Int, Sendable { case output = 0, error = 1 }
 
+    /// What happens to standard error.
+    package enum ErrorReader: Sendable {
+        case drained
+        /// The pipe is there and nobody ever reads from it.
+        case asleep
+        /// The pipe has no reader any more.
+        case gone
+    }
+
     /// Starts `path` with standard input from /dev/null.
-    package init(_ path: String, arguments: [String], environment: [String]) throws {
+    package init(
+        _ path: String,
+        arguments: [String],
+        environment: [String],
+        errorReader: ErrorReader = .drained
+    ) throws {
         let output = try Syscalls.pipe()
         let error = try Syscalls.pipe()
         let null = try Syscalls.openForReading("/dev/null")
@@ -37,9 +53,12 @@ package final class ServerProcess: Sendable {
         )
         pidfd = try Syscalls.pidfd(pid).release()
         leash = try Leash(on: pid)
-        outputs = [
-            try output.first.duplicate().release(), try error.first.duplicate().release(),
-        ]
+        let silent = try Syscalls.pipe()
+        let errorSource =
+            errorReader == .drained
+            ? try error.first.duplicate() : try silent.first.duplicate()
+        outputs = [try output.first.duplicate().release(), errorSource.release()]
+        unread = errorReader == .asleep ? try error.first.duplicate().release() : nil
         text = OutputText(changes: try ChangeSignal())
         stopDraining = try Gate()
         drain = try TestThread { [outputs, text, stopDraining] in
@@ -52,6 +71,7 @@ package final class ServerProcess: Sendable {
         stopDraining.open()
         drain.join()
         for output in outputs { OwnedFD(owning: output).close() }
+        if let unread { OwnedFD(owning: unread).close() }
         OwnedFD(owning: pidfd).close()
     }
 
