@@ -36,6 +36,12 @@ struct StreamRelayTests {
         #"data: {"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":3,"#
         + #""prompt_tokens_details":{"cached_tokens":2},"#
         + #""completion_tokens_details":{"reasoning_tokens":1}}}"# + "\n\n"
+    private static let emptyDeltaUsage =
+        #"data: {"choices":[{"index":0,"delta":{}}],"#
+        + #""usage":{"completion_tokens":7,"prompt_tokens":8}}"# + "\n\n"
+    private static let finishWithUsage =
+        #"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"#
+        + #""usage":{"prompt_tokens":1,"completion_tokens":2}}"# + "\n\n"
     private static let done = "data: [DONE]\n\n"
     private static let counts = TokenUsage(input: 7, output: 3, cached: 2, reasoning: 1)
 
@@ -61,6 +67,20 @@ struct StreamRelayTests {
             output: chunk + usageChunk + done,
             isDone: true,
             usage: counts
+        ),
+        Case(
+            name: "a usage chunk whose choice has an empty delta is taken out as well",
+            input: chunk + emptyDeltaUsage + done,
+            output: chunk + done,
+            isDone: true,
+            usage: TokenUsage(input: 8, output: 7)
+        ),
+        Case(
+            name: "usage beside a finish reason stays",
+            input: finishWithUsage,
+            output: finishWithUsage,
+            sawFinishReason: true,
+            usage: TokenUsage(input: 1, output: 2)
         ),
         Case(
             name: "usage on a chunk with choices is counted and stays",

@@ -190,8 +190,23 @@ struct StreamRelay {
         guard stripsUsage, let choices = tape.member("choices", of: tape.root, in: data),
             tape.kind(of: choices) == .array
         else { return true }
-        var elements = tape.elements(of: choices)
-        return elements.next() != nil
+        return tape.elements(of: choices).contains { Self.saysSomething($0, tape, data) }
+    }
+
+    /// Whether a choice carries more than its index.
+    ///
+    /// LiteLLM's usage chunk has a choice with an empty delta where OpenAI's has none.
+    private static func saysSomething(
+        _ choice: JSONNode,
+        _ tape: JSONTape,
+        _ data: Span<UInt8>
+    ) -> Bool {
+        if let reason = tape.member("finish_reason", of: choice, in: data), !tape.isNull(reason) {
+            return true
+        }
+        guard let delta = tape.member("delta", of: choice, in: data) else { return true }
+        var members = tape.members(of: delta)
+        return members.next() != nil
     }
 }
 

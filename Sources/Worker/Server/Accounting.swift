@@ -57,6 +57,7 @@ final class Accounting: EventHandler {
 
     func streamBegan() {
         streams += 1
+        scheduleMetrics()
     }
 
     func requestEnded(_ connection: ClientConnection) {
