@@ -16,7 +16,7 @@ final class Accounting: EventHandler {
     /// Metrics wait at most so long.
     private static let metricsDelay: UInt64 = 100_000_000
     /// Log bytes that are written without waiting.
-    private static let logBytesMax = 4 << 10
+    private static let logBytesMax = 16 << 10
     /// Records taken from the encoder at once: what fits into an empty pipe of 64 KiB.
     private static let recordsMax = 12
 
