@@ -30,7 +30,7 @@ struct ConfigParserTests {
         #expect(config.timeouts.clientHead == 10 * second)
         #expect(config.timeouts.clientBody == 30 * second)
         #expect(config.timeouts.clientIdle == 75 * second)
-        #expect(config.timeouts.drain == 30 * second)
+        #expect(config.timeouts.drain == 600 * second)
         let openai = try #require(config.upstreams.first?.openai)
         #expect(openai.apiKey == nil && openai.headers.isEmpty && openai.proxy == nil)
         #expect(openai.caFile == nil && openai.clientCertificate == nil && openai.clientKey == nil)

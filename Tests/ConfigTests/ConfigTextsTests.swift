@@ -90,7 +90,7 @@ struct ConfigTextsTests {
                 model       m -> demo as x
                 key         a, user u, models all
                 timeouts    connect 5s, headers 1m, first_content 1m, idle 1m, total 10m, \
-                client_head 10s, client_body 30s, client_idle 75s, drain 30s
+                client_head 10s, client_body 30s, client_idle 75s, drain 10m
                 guards      max_body 32MiB
                 logs        access on
                 cors        off

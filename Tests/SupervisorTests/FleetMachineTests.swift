@@ -71,7 +71,7 @@ final class FleetScript {
         return machine.takeActions()
     }
 
-    /// A fleet whose workers 1... are ready.
+    /// A fleet whose workers are all ready.
     static func running(workers: Int) -> FleetScript {
         let script = FleetScript(workers: workers)
         _ = script.start()

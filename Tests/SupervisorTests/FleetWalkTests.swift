@@ -227,7 +227,7 @@ private final class World {
 }
 
 @Suite struct FleetWalkTests {
-    @Test("Whatever happens, the fleet keeps its rules and then converges", arguments: 1...300)
+    @Test("Whatever happens, the fleet keeps its rules and then converges", arguments: 1...100)
     func converges(seed: UInt64) {
         let world = World(seed: seed)
         for _ in 0..<400 where world.problems.isEmpty { world.step() }
@@ -247,7 +247,7 @@ private final class World {
         #expect(generations == [world.machine.generation], "seed \(seed)")
     }
 
-    @Test("TERM ends the fleet at any moment, in bounded time", arguments: 1...300)
+    @Test("TERM ends the fleet at any moment, in bounded time", arguments: 1...100)
     func ends(seed: UInt64) {
         let world = World(seed: seed &+ 10_000)
         var random = SplitMix(seed: seed)

@@ -54,7 +54,7 @@ package struct TimeoutConfig: Equatable, Sendable {
     /// A keep-alive connection without a request.
     package var clientIdle: UInt64 = 75_000_000_000
     /// What is left of running requests when a worker stops.
-    package var drain: UInt64 = 30_000_000_000
+    package var drain: UInt64 = 600_000_000_000
 
     package init() {}
 }

@@ -20,7 +20,7 @@ final class StatusFetch: EventHandler {
     }
 
     /// For connection, request and answer together: the supervisor answers in milliseconds.
-    static let patience: UInt64 = 5_000_000_000
+    static let patienceDefault: UInt64 = 5_000_000_000
     /// Bytes of a document.
     ///
     /// Limit: 256 workers and 64 upstreams take below 1 MiB.
@@ -29,6 +29,7 @@ final class StatusFetch: EventHandler {
 
     private let address: SocketAddress
     private let loop: EventLoop
+    private let patience: UInt64
     private let done: (Result<[UInt8], Failure>) -> Void
     private var fd: OwnedFD?
     private var token = EventToken.none
@@ -44,10 +45,12 @@ final class StatusFetch: EventHandler {
     init(
         _ address: SocketAddress,
         loop: EventLoop,
+        patience: UInt64 = patienceDefault,
         done: @escaping (Result<[UInt8], Failure>) -> Void
     ) {
         self.address = address
         self.loop = loop
+        self.patience = patience
         self.done = done
     }
 
@@ -59,7 +62,7 @@ final class StatusFetch: EventHandler {
         writer.field("host", address.port == nil ? "localhost" : "\(address)")
         writer.connectionClose()
         writer.end()
-        timer = loop.schedule(at: loop.now + Self.patience, self, kind: Self.timerKind)
+        timer = loop.schedule(at: loop.now + patience, self, kind: Self.timerKind)
         connect()
     }
 
@@ -186,7 +189,7 @@ extension StatusFetch.Failure {
             "nobody answers at \(address) (\(errno.text)); "
                 + "start Apus with \"apus serve\", or name its status address with --status ADDR"
         case .timedOut:
-            "\(address) did not answer within \(StatusFetch.patience / 1_000_000_000) seconds"
+            "\(address) did not answer within \(StatusFetch.patienceDefault / 1_000_000_000) seconds"
         case .cut:
             "\(address) closed the connection without a whole answer" + other
         case .malformed:

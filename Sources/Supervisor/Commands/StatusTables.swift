@@ -46,19 +46,17 @@ struct StatusTables {
     /// Everything, line by line.
     var lines: [String] {
         [summary, workers, routes, upstreams].filter { !$0.isEmpty }
-            .joined(separator: [""]).map { $0 }
+            .reduce(into: []) { lines, part in
+                if !lines.isEmpty { lines.append("") }
+                lines += part
+            }
     }
 
     private var summary: [String] {
-        var lines: [String] = []
+        var lines = [title]
         func line(_ topic: String, _ text: String) {
             lines.append(topic + String(repeating: " ", count: 13 - topic.count) + text)
         }
-        let state = status["state"]?.text ?? Shown.unknown
-        let up = Shown.span(seconds: status["uptime_seconds"]?.int)
-        let version = status["version"]?.text ?? Shown.unknown
-        line("apus \(version)", "")
-        lines[0] = "apus \(version) at \(address): \(state), up \(up), pid \(count(status["pid"]))"
         line("workers", workersText)
         for listener in status["listeners"]?.elements ?? [] {
             line("listening", listenerText(listener))
@@ -70,6 +68,13 @@ struct StatusTables {
             line("reload", "the last one failed; the configuration before it is in use")
         }
         return lines
+    }
+
+    private var title: String {
+        let version = status["version"]?.text ?? Shown.unknown
+        let state = status["state"]?.text ?? Shown.unknown
+        let up = Shown.span(seconds: status["uptime_seconds"]?.int)
+        return "apus \(version) at \(address): \(state), up \(up), pid \(count(status["pid"]))"
     }
 
     private var workersText: String {

@@ -78,9 +78,15 @@ final class StatusView {
         isScreenTaken = true
         text += "\u{1B}[H"
         let rows = Syscalls.terminalSize(output.descriptor)?.rows ?? .max
-        let shown = lines.prefix(max(1, rows - 1))
-        for line in shown { text += line + "\u{1B}[K\r\n" }
+        for line in Self.fit(lines, rows: rows) { text += line + "\u{1B}[K\n" }
         output.write(text + "\u{1B}[J")
+    }
+
+    /// What of `lines` fits above the cursor's own row; the last line tells when something is missing.
+    static func fit(_ lines: [String], rows: Int) -> [String] {
+        guard lines.count > rows - 1 else { return lines }
+        let shown = max(0, rows - 2)
+        return lines.prefix(shown) + ["(\(lines.count - shown) more lines)"]
     }
 
     /// Gives the terminal back as it was.

@@ -88,7 +88,7 @@ final class Fleet: WorkerObserver {
     func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
         let generation = machine.configurationAccepted(
             desired: workers,
-            drain: configuration.drain,
+            limits: configuration.limits,
             now: loop.now
         )
         if let generation {
@@ -326,8 +326,7 @@ final class Fleet: WorkerObserver {
 final class ConfigurationMemory {
     let fd: OwnedFD
     let upstreams: [UpstreamDefinition]
-    /// Time for what runs when the fleet stops; nil for the default.
-    let drain: UInt64?
+    let limits: FleetMachine.Limits
     /// Seconds since 1970.
     let loadedAt: Int
 
@@ -338,7 +337,7 @@ final class ConfigurationMemory {
             throw SystemError(.memfd, error)
         }
         upstreams = settings.upstreams
-        drain = settings.drain
+        limits = settings.applied(to: FleetMachine.Limits())
         loadedAt = Syscalls.wallClock().seconds
     }
 }

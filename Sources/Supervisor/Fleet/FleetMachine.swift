@@ -209,12 +209,12 @@ struct FleetMachine {
     /// The configuration that was asked for is valid; its workers get the returned generation.
     mutating func configurationAccepted(
         desired: Int,
-        drain: UInt64? = nil,
+        limits: Limits? = nil,
         now: UInt64
     ) -> UInt32? {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
         guard state == .running else { return nil }
-        if let drain { limits.drain = drain }
+        self.limits = limits ?? self.limits
         newestGeneration += 1
         state = .rolling(
             Roll(generation: newestGeneration, desired: desired, isProven: false)

@@ -14,6 +14,16 @@ struct FleetSettings: Equatable {
     var upstreams: [UpstreamDefinition] = []
     /// Time for what runs when the fleet is told to stop, in nanoseconds; nil for the default.
     var drain: UInt64?
+    /// Time for what runs in a worker that is replaced, in nanoseconds; nil for the default.
+    var replacedDrain: UInt64?
+
+    /// `limits`, as far as the configuration says something else.
+    func applied(to limits: FleetMachine.Limits) -> FleetMachine.Limits {
+        var limits = limits
+        limits.drain = drain ?? limits.drain
+        limits.replacedDrain = replacedDrain ?? limits.replacedDrain
+        return limits
+    }
 }
 
 /// What reading the configuration brought.

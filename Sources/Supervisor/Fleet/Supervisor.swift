@@ -66,8 +66,7 @@ final class Supervisor {
             handoff = Handoff(loop: loop)
             workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
             startedNanoseconds = loop.now
-            var limits = FleetMachine.Limits()
-            limits.drain = settings.drain ?? limits.drain
+            let limits = settings.applied(to: FleetMachine.Limits())
             fleet = Fleet(
                 FleetMachine(desired: workerCount.count, limits: limits),
                 configuration: try ConfigurationMemory(settings),

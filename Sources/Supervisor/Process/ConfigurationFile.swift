@@ -43,7 +43,9 @@ extension FleetSettings {
                 case .demo: UpstreamDefinition(name: upstream.name, provider: "demo")
                 }
             },
-            drain: config.timeouts.drain
+            drain: config.timeouts.drain,
+            // What the configuration allows to run is finished.
+            replacedDrain: config.timeouts.total
         )
     }
 }

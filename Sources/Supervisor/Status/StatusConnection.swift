@@ -131,7 +131,7 @@ final class StatusConnection: EventHandler {
 
     private func receive() {
         let room = Self.limits.headBytes
-        switch Syscalls.receive(fd.raw, into: input, minimum: 1024, limit: room) {
+        switch Syscalls.receive(fd.raw, into: input, minimum: 4096, limit: room) {
         case .bytes: process()
         case .wouldBlock: break
         case .endOfStream, .failed: close()

@@ -206,8 +206,8 @@ final class UpstreamPool {
             call.fail(.connectFailed, text("epoll refused the connection"))
             return
         }
-        // Attaches the connection to its transfer: an unattached one may be closed by libcurl at
-        // any time. Takes session tickets, too.
+        // Attaches the connection to its transfer, as any read or write does: an unattached one may
+        // be closed by libcurl at any time. Takes session tickets, and finds a refusal at once.
         let outcome = settings.needsLibraryIO ? transport.probe() : .wouldBlock
         guard outcome == .wouldBlock else {
             let (kind, words) = refusal(outcome, attempt)

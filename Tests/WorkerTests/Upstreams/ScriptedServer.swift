@@ -11,6 +11,8 @@ enum ServerStep {
     case head
     /// Stops reading until `request` or `head` comes again.
     case stopReading
+    /// Reads on and throws away.
+    case drain
     /// Sends everything at once, or as much as fits and the rest later.
     case send([UInt8])
     /// Sends one piece per turn.
@@ -87,6 +89,7 @@ final class ScriptedPeer: EventHandler {
     private let outbox = ByteBuffer()
     private var pieces: [[UInt8]] = []
     private var isReading = true
+    private var isDraining = false
     private var isWriting = false
     /// Whole requests seen, as text.
     private(set) var requests: [String] = []
@@ -144,7 +147,9 @@ final class ScriptedPeer: EventHandler {
 
     private func receive() {
         switch Syscalls.receive(fd, into: inbox, minimum: 64 << 10) {
-        case .bytes(let count): bytesReceived += count
+        case .bytes(let count):
+            bytesReceived += count
+            if isDraining { inbox.clear() }
         case .wouldBlock: break
         case .endOfStream, .failed:
             sawEnd = true
@@ -189,6 +194,9 @@ final class ScriptedPeer: EventHandler {
                 inbox.consume(count)
             case .stopReading:
                 setReading(false)
+            case .drain:
+                isDraining = true
+                setReading(true)
             case .send(let bytes):
                 outbox.append(bytes)
                 flush()

@@ -44,9 +44,10 @@ final class TLSServer {
     /// Answers by path: `/` tells about the session, `/big/N` sends N bytes, `/echo` the body,
     /// `/drip/N` N chunks in records of their own, `/end` a body that ends with the connection,
     /// `/bye` closes after the answer without saying so, `/die` closes instead of answering,
-    /// `/one/N` N bytes in one write with one byte too many.
+    /// `/one/N` N bytes in one write with one byte too many, `/tail` a head of which ten bytes come
+    /// first and whose record ends with ten bytes too many.
     private static let source = """
-        import socket, ssl, sys, threading
+        import socket, ssl, sys, threading, time
         certificate, key, clients, version, protocols = sys.argv[1:6]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
@@ -96,6 +97,16 @@ final class TLSServer {
                         s.sendall(b"HTTP/1.1 200 OK\\r\\n\\r\\nuntil the end")
                         s.unwrap()
                         return
+                    if parts[1] == "tail":
+                        # One record fills what a buffer of 16 KiB has left after ten bytes, and
+                        # has ten bytes more.
+                        start = b"HTTP/1.1 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n"
+                        size = 16384 - len(start % 16384)
+                        whole = start % size + b"t" * size
+                        s.sendall(whole[:10])
+                        time.sleep(0.2)
+                        s.sendall(whole[10:] + b"x" * 10)
+                        continue
                     if parts[1] == "drip":
                         s.sendall(b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n")
                         for n in range(int(parts[2])):

@@ -108,6 +108,18 @@ struct TLSTests {
         lane.upstreams.close()
     }
 
+    @Test("does not use a connection again whose surplus lies inside OpenSSL")
+    func surplusInside() throws {
+        let server = try server()
+        let lane = LaneHarness([server.settings(certificates)], loop: loop)
+        let sink = try lane.exchange(path: "/tail")
+        #expect(sink.isComplete)
+        #expect(sink.body.count > 16_000)
+        // At once: no event would tell of those bytes.
+        #expect(lane.upstreams.openConnections(0) == 0)
+        lane.upstreams.close()
+    }
+
     @Test("pauses and resumes with bytes inside OpenSSL")
     func pause() throws {
         let server = try server()
