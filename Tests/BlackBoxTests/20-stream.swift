@@ -224,6 +224,29 @@ extension BlackBox {
             }
         }
 
+        @Test("a stream ends with [DONE], even if the upstream does not end its answer")
+        func doneAndHold() throws {
+            let events = ChatEvents.whole(2)
+            let upstream = try ScriptedUpstream { _ in
+                [UpstreamAnswer.streamHead()] + events.map { UpstreamAnswer.chunk($0) } + [.hold]
+            }
+            let settings = FleetSettings(#""timeouts": { "idle": "5s" }"#)
+            try BlackBox.withUpstream(upstream, settings) { fleet, _ in
+                let before = Syscalls.monotonicNanoseconds()
+                let connection = try Self.begin(fleet)
+                #expect(try connection.readReply().text == events.joined())
+                try connection.send(HTTPRequestText.bytes("GET", "/health"))
+                #expect(try connection.readReply().status == 200)
+                #expect(Syscalls.monotonicNanoseconds() - before < 2_000_000_000)
+                let ok = ["upstream": "up", "result": "ok"]
+                _ = try fleet.waitForMetrics("one answer and nothing open") {
+                    $0.sum("apus_upstream_requests_total", ok) == 1
+                        && $0.sum("apus_streams_open") == 0
+                        && $0.sum("apus_requests_in_flight") == 0
+                }
+            }
+        }
+
         @Test("line ends of CR LF and several data lines are understood")
         func lineEnds() throws {
             let event =

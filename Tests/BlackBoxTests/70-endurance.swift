@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Support
+import Synchronization
 import System
 import Testing
 
@@ -103,6 +104,99 @@ extension BlackBox {
             }
         }
 
+        @Test("damaged requests crash no worker and stall no neighbour")
+        func damagedRequests() throws {
+            try BlackBox.withUpstream(try .answering()) { fleet, _ in
+                let workers = try fleet.readyWorkers()
+                let seed = Syscalls.monotonicNanoseconds()
+                var random = SeededRandom(seed)
+                let body = Fleet.chat("up/m", #""stream":true,"x":[1.5e3,"\u00e9",{"a":null}]"#)
+                let samples = [
+                    HTTPRequestText.post("/v1/chat/completions", body),
+                    HTTPRequestText.bytes(
+                        "POST",
+                        "/v1/embeddings",
+                        fields: [WireField("transfer-encoding", "chunked")],
+                        body: HTTPRequestText.chunked(
+                            Array(#"{"model":"demo/embed","input":"x"}"#.utf8),
+                            sizes: [3],
+                            trailers: [WireField("a", "b")]
+                        )
+                    ),
+                    HTTPRequestText.bytes("GET", "/v1/models/demo%2Fslow?x=y"),
+                ]
+                for _ in 0..<40 {
+                    let connections = try (0..<25).map { index in
+                        let connection = try fleet.connect()
+                        do {
+                            try connection.send(random.damaged(samples[index % samples.count]))
+                        } catch is ConnectionLost {
+                            // Refused before it was sent whole.
+                        }
+                        return connection
+                    }
+                    #expect(try fleet.get("/health").status == 200, "seed \(seed)")
+                    for connection in connections where !connection.isQuiet {
+                        do {
+                            _ = try connection.readHead()
+                        } catch is ConnectionLost {
+                            // It may end without an answer where there was no request.
+                        }
+                    }
+                }
+                #expect(try fleet.readyWorkers() == workers, "seed \(seed)")
+            }
+        }
+
+        @Test("whatever an upstream sends, the client gets well-formed HTTP")
+        func damagedAnswers() throws {
+            let seed = Syscalls.monotonicNanoseconds()
+            let random = Mutex(SeededRandom(seed))
+            let stream = HTTPRequestText.chunked(
+                Array(ChatEvents.whole(3, usage: true).joined().utf8),
+                sizes: [40, 200]
+            )
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            let samples = [
+                UpstreamAnswer.whole(
+                    Array(ChatEvents.completion().utf8),
+                    type: "application/json"
+                ),
+                Array("\(head)transfer-encoding: chunked\r\n\r\n".utf8) + stream,
+            ]
+            let upstream = try ScriptedUpstream { request in
+                let sample = samples[request.text.contains("\"stream\":true") ? 1 : 0]
+                return [.send(random.withLock { $0.damaged(sample) })]
+            }
+            let settings = FleetSettings(
+                #""timeouts": { "headers": "250ms", "idle": "250ms", "first_content": "250ms" }"#
+            )
+            try BlackBox.withUpstream(upstream, settings) { fleet, _ in
+                let workers = try fleet.readyWorkers()
+                for _ in 0..<8 {
+                    let connections = try (0..<40).map { index in
+                        let connection = try fleet.connect()
+                        let members = index % 2 == 0 ? "" : #""stream":true"#
+                        try connection.send(
+                            HTTPRequestText.post(
+                                "/v1/chat/completions",
+                                Fleet.chat("up/m", members)
+                            )
+                        )
+                        return connection
+                    }
+                    for connection in connections {
+                        let reply = try connection.readReply()
+                        let comment = Comment(rawValue: "seed \(seed): \(reply.text)")
+                        if reply.status == 200 { continue }
+                        #expect((400..<600).contains(reply.status), comment)
+                        #expect(try reply.error().object != nil, comment)
+                    }
+                }
+                #expect(try fleet.readyWorkers() == workers, "seed \(seed)")
+            }
+        }
+
         @Test("clients that come and go at once do not wear the fleet down")
         func flappingClients() throws {
             try BlackBox.withFleet(FleetSettings(workers: 2)) { fleet in
@@ -144,5 +238,26 @@ private struct SeededRandom {
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return (mixed ^ (mixed >> 31)) % bound
+    }
+
+    /// A copy of `bytes` with one to three places damaged.
+    mutating func damaged(_ bytes: [UInt8]) -> [UInt8] {
+        let odd: [[UInt8]] = [
+            [0], [0x0A], [0x0D], [0x0D, 0x0A], [0x20], [0xFF], [0x7F], Array("\r\n\r\n".utf8),
+            Array(":".utf8), Array("\"".utf8), Array("99999999999999999999".utf8),
+        ]
+        var result = bytes
+        for _ in 0...next(below: 3) {
+            let place = Int(next(below: UInt64(result.count)))
+            switch next(below: 5) {
+            case 0: result[place] ^= 1 << UInt8(next(below: 8))
+            case 1: result.remove(at: place)
+            case 2: result.insert(contentsOf: odd[Int(next(below: UInt64(odd.count)))], at: place)
+            case 3: result.insert(contentsOf: result[..<place].suffix(20), at: place)
+            default: result.removeSubrange(place..<min(place + 10, result.count))
+            }
+            if result.isEmpty { return [0x0A] }
+        }
+        return result
     }
 }

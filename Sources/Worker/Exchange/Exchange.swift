@@ -187,6 +187,12 @@ final class Exchange: UpstreamSink {
         pending.withBytes { connection.stream($0) }
         pending.clear()
         connection.flush()
+        if phase == .streaming, relay.isDone {
+            // All was said. An upstream that takes its time to end its answer ends it without us.
+            worker.metrics.attemptEnded(upstream.index, .success)
+            finishStream()
+            return
+        }
         if phase == .streaming, connection.outputBytes > ExchangeLimits.outputPauseBytes {
             isPaused = true
             attempt?.pause()
