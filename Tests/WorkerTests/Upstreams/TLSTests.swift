@@ -239,7 +239,10 @@ struct TLSTests {
             let server = try server(clients: true, version: version)
             var settings = server.settings(certificates)
             let absent = try failure(settings)
-            #expect(absent?.kind == .tlsFailed, "\(absent?.detail ?? "no failure")")
+            // With TLS 1.3 the server refuses after our side of the handshake is done, and its
+            // reset, sent because it closes with our request unread, may overtake its alert.
+            let isExpected = absent?.kind == .tlsFailed || version == "1.3" && absent?.kind == .reset
+            #expect(isExpected, "\(absent?.detail ?? "no failure")")
             settings.clientCertificate = certificates.path("client.pem")
             settings.clientKey = certificates.path("client.key")
             let lane = LaneHarness([settings], loop: loop)
