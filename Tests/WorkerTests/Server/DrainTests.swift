@@ -9,146 +9,146 @@ import Testing
 
 @Suite("Draining a worker")
 struct DrainTests {
-  /// Longer than any of these tests takes.
-  private static let deadline: UInt64 = 20_000
+    /// Longer than any of these tests takes.
+    private static let deadline: UInt64 = 20_000
 
-  @Test("a connection whose stream began before the drain ends with its stream")
-  func streamEndsConnection() throws {
-    let (harness, _) = try WorkerHarness.scripted { _ in
-      [
-        .request, .send(TestUpstream.streamHead),
-        .send(TestUpstream.chunk(TestUpstream.event("a"))),
-      ]
+    @Test("a connection whose stream began before the drain ends with its stream")
+    func streamEndsConnection() throws {
+        let (harness, _) = try WorkerHarness.scripted { _ in
+            [
+                .request, .send(TestUpstream.streamHead),
+                .send(TestUpstream.chunk(TestUpstream.event("a"))),
+            ]
+        }
+        let client = try harness.client()
+        try client.send(TestRequest.chat("up/m", stream: true))
+        try client.wait(for: "\"a\"")
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        try harness.turn()
+        #expect(harness.worker.connectionCount == 1)
+        client.close()
+        try harness.turn()
+        #expect(harness.worker.connectionCount == 0)
     }
-    let client = try harness.client()
-    try client.send(TestRequest.chat("up/m", stream: true))
-    try client.wait(for: "\"a\"")
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    try harness.turn()
-    #expect(harness.worker.connectionCount == 1)
-    client.close()
-    try harness.turn()
-    #expect(harness.worker.connectionCount == 0)
-  }
 
-  @Test("a connection whose whole stream is out does not keep a draining worker")
-  func finishedStreamLeaves() throws {
-    let (harness, server) = try WorkerHarness.scripted { _ in
-      [
-        .request, .send(TestUpstream.streamHead),
-        .send(TestUpstream.chunk(TestUpstream.event("a"))),
-      ]
+    @Test("a connection whose whole stream is out does not keep a draining worker")
+    func finishedStreamLeaves() throws {
+        let (harness, server) = try WorkerHarness.scripted { _ in
+            [
+                .request, .send(TestUpstream.streamHead),
+                .send(TestUpstream.chunk(TestUpstream.event("a"))),
+            ]
+        }
+        let client = try harness.client()
+        try client.send(TestRequest.chat("up/m", stream: true))
+        try client.wait(for: "\"a\"")
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        server.peers[0].say(
+            TestUpstream.chunk(TestUpstream.finish + TestUpstream.done) + TestUpstream.end
+        )
+        let answer = try client.answer()
+        #expect(answer.events.last == "[DONE]")
+        try client.waitForEnd()
+        #expect(client.sawEnd)
+        #expect(harness.worker.connectionCount == 0)
     }
-    let client = try harness.client()
-    try client.send(TestRequest.chat("up/m", stream: true))
-    try client.wait(for: "\"a\"")
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    server.peers[0].say(
-      TestUpstream.chunk(TestUpstream.finish + TestUpstream.done) + TestUpstream.end
-    )
-    let answer = try client.answer()
-    #expect(answer.events.last == "[DONE]")
-    try client.waitForEnd()
-    #expect(client.sawEnd)
-    #expect(harness.worker.connectionCount == 0)
-  }
 
-  @Test("a connection that no client has used goes back to the supervisor, unharmed")
-  func unusedGoesBack() throws {
-    let harness = try WorkerHarness()
-    let used = try harness.client()
-    try used.send(TestRequest.get("/health"))
-    _ = try used.answer()
-    let pair = try Syscalls.pairs(seqpacket: false).numbers()
-    let client = TestClient(OwnedFD(owning: pair.first), loop: harness.loop)
-    let theirs = OwnedFD(owning: pair.second)
-    let copy = try theirs.duplicate()
-    harness.worker.accept(theirs, id: 77)
-    try harness.turn()
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    try harness.turn()
-    harness.readReports()
-    let ofUnused = harness.reports.filter { $0.id == 77 }
-    #expect(ofUnused.map(\.event) == [.received, .refused])
-    #expect(ofUnused.last?.reason == .draining)
-    #expect(harness.reports.last { $0.id == 1 }?.event == .closed)
-    client.read()
-    #expect(!client.isOver, "the supervisor's copy must still work")
-    #expect(used.text.isEmpty)
-    copy.close()
-  }
-
-  @Test("a request that has arrived when the drain begins is answered")
-  func arrivedRequest() throws {
-    let harness = try WorkerHarness()
-    let client = try harness.client()
-    try client.send(TestRequest.get("/health"))
-    _ = try client.answer()
-    try client.send(TestRequest.get("/health"))
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    let answer = try client.answer()
-    #expect(answer.status == 200)
-    #expect(answer["connection"] == "close")
-    try client.waitForEnd()
-    #expect(client.sawEnd)
-  }
-
-  @Test("a first request that has arrived when the drain begins is answered")
-  func arrivedFirstRequest() throws {
-    let harness = try WorkerHarness()
-    let client = try harness.client()
-    try client.send(TestRequest.get("/health"))
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    #expect(try client.answer().status == 200)
-    try client.waitForEnd()
-  }
-
-  @Test("the worker says once that it is done", arguments: [0, 1, 3])
-  func drainedOnce(_ clients: Int) throws {
-    let harness = try WorkerHarness()
-    let used = try (0..<clients).map { _ in try harness.client() }
-    for client in used {
-      try client.send(TestRequest.get("/health"))
-      _ = try client.answer()
+    @Test("a connection that no client has used goes back to the supervisor, unharmed")
+    func unusedGoesBack() throws {
+        let harness = try WorkerHarness()
+        let used = try harness.client()
+        try used.send(TestRequest.get("/health"))
+        _ = try used.answer()
+        let pair = try Syscalls.pairs(seqpacket: false).numbers()
+        let client = TestClient(OwnedFD(owning: pair.first), loop: harness.loop)
+        let theirs = OwnedFD(owning: pair.second)
+        let copy = try theirs.duplicate()
+        harness.worker.accept(theirs, id: 77)
+        try harness.turn()
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        try harness.turn()
+        harness.readReports()
+        let ofUnused = harness.reports.filter { $0.id == 77 }
+        #expect(ofUnused.map(\.event) == [.received, .refused])
+        #expect(ofUnused.last?.reason == .draining)
+        #expect(harness.reports.last { $0.id == 1 }?.event == .closed)
+        client.read()
+        #expect(!client.isOver, "the supervisor's copy must still work")
+        #expect(used.text.isEmpty)
+        copy.close()
     }
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    try harness.turn()
-    harness.readReports()
-    #expect(harness.drainedCount == 1)
-    for client in used { try client.waitForEnd() }
-  }
 
-  @Test("what does not end is cut at the deadline, and logged")
-  func deadlineCuts() throws {
-    let harness = try WorkerHarness()
-    let client = try harness.client()
-    try client.send(TestRequest.chat("demo/hang"))
-    try harness.turn()
-    harness.worker.drain(deadlineMilliseconds: 30)
-    try client.waitForEnd()
-    let lines = try harness.accessLines()
-    #expect(lines.map { $0["ending"]?.string } == ["stopped"])
-    harness.readReports()
-    #expect(harness.drainedCount == 1)
-  }
+    @Test("a request that has arrived when the drain begins is answered")
+    func arrivedRequest() throws {
+        let harness = try WorkerHarness()
+        let client = try harness.client()
+        try client.send(TestRequest.get("/health"))
+        _ = try client.answer()
+        try client.send(TestRequest.get("/health"))
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        let answer = try client.answer()
+        #expect(answer.status == 200)
+        #expect(answer["connection"] == "close")
+        try client.waitForEnd()
+        #expect(client.sawEnd)
+    }
 
-  @Test("a draining worker refuses new connections")
-  func refusesNew() throws {
-    let harness = try WorkerHarness()
-    let busy = try harness.client()
-    try busy.send(TestRequest.chat("demo/hang"))
-    try harness.turn()
-    harness.worker.drain(deadlineMilliseconds: Self.deadline)
-    let late = try harness.client()
-    try harness.turn()
-    harness.readReports()
-    let report = harness.reports.last { $0.id == harness.lastID }
-    #expect(report == ConnectionReport(id: harness.lastID, event: .refused, reason: .draining))
-    busy.close()
-    try late.waitForEnd()
-    try harness.turn()
-    harness.readReports()
-    #expect(harness.drainedCount == 1)
-  }
+    @Test("a first request that has arrived when the drain begins is answered")
+    func arrivedFirstRequest() throws {
+        let harness = try WorkerHarness()
+        let client = try harness.client()
+        try client.send(TestRequest.get("/health"))
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        #expect(try client.answer().status == 200)
+        try client.waitForEnd()
+    }
+
+    @Test("the worker says once that it is done", arguments: [0, 1, 3])
+    func drainedOnce(_ clients: Int) throws {
+        let harness = try WorkerHarness()
+        let used = try (0..<clients).map { _ in try harness.client() }
+        for client in used {
+            try client.send(TestRequest.get("/health"))
+            _ = try client.answer()
+        }
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        try harness.turn()
+        harness.readReports()
+        #expect(harness.drainedCount == 1)
+        for client in used { try client.waitForEnd() }
+    }
+
+    @Test("what does not end is cut at the deadline, and logged")
+    func deadlineCuts() throws {
+        let harness = try WorkerHarness()
+        let client = try harness.client()
+        try client.send(TestRequest.chat("demo/hang"))
+        try harness.turn()
+        harness.worker.drain(deadlineMilliseconds: 30)
+        try client.waitForEnd()
+        let lines = try harness.accessLines()
+        #expect(lines.map { $0["ending"]?.string } == ["stopped"])
+        harness.readReports()
+        #expect(harness.drainedCount == 1)
+    }
+
+    @Test("a draining worker refuses new connections")
+    func refusesNew() throws {
+        let harness = try WorkerHarness()
+        let busy = try harness.client()
+        try busy.send(TestRequest.chat("demo/hang"))
+        try harness.turn()
+        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        let late = try harness.client()
+        try harness.turn()
+        harness.readReports()
+        let report = harness.reports.last { $0.id == harness.lastID }
+        #expect(report == ConnectionReport(id: harness.lastID, event: .refused, reason: .draining))
+        busy.close()
+        try late.waitForEnd()
+        try harness.turn()
+        harness.readReports()
+        #expect(harness.drainedCount == 1)
+    }
 }

@@ -13,354 +13,354 @@ import System
 /// A whole worker in the test's process: its supervisor, its log and its clients are ends of pairs
 /// that the test holds.
 final class WorkerHarness {
-  static let demo = #"{"upstreams": {"demo": {"kind": "demo"}}}"#
+    static let demo = #"{"upstreams": {"demo": {"kind": "demo"}}}"#
 
-  let loop: EventLoop
-  let worker: Worker
-  /// The supervisor's end of the control channel.
-  let supervisor: ControlChannel
-  private let logPipe: OwnedFD
-  private let logEnd: OwnedFD
-  private let logText = ByteBuffer()
-  private let metricsPipe: OwnedFD
-  private var handed: UInt32 = 0
-  private(set) var reports: [ConnectionReport] = []
-  private(set) var drainedCount = 0
+    let loop: EventLoop
+    let worker: Worker
+    /// The supervisor's end of the control channel.
+    let supervisor: ControlChannel
+    private let logPipe: OwnedFD
+    private let logEnd: OwnedFD
+    private let logText = ByteBuffer()
+    private let metricsPipe: OwnedFD
+    private var handed: UInt32 = 0
+    private(set) var reports: [ConnectionReport] = []
+    private(set) var drainedCount = 0
 
-  init(_ config: String = demo, on loop: EventLoop? = nil) throws {
-    let loop = try loop ?? EventLoop()
-    self.loop = loop
-    let parsed = try ConfigParser.parse(
-      Array(config.utf8),
-      file: "test.json",
-      surroundings: ConfigSurroundings(
-        directory: "",
-        resolve: { .success($0.name) },
-        fileProblem: { _ in nil }
-      )
-    )
-    let control = try Syscalls.pairs(seqpacket: true).split { ours, theirs in
-      (ours: ControlChannel(ours), theirs: ControlChannel(theirs))
+    init(_ config: String = demo, on loop: EventLoop? = nil) throws {
+        let loop = try loop ?? EventLoop()
+        self.loop = loop
+        let parsed = try ConfigParser.parse(
+            Array(config.utf8),
+            file: "test.json",
+            surroundings: ConfigSurroundings(
+                directory: "",
+                resolve: { .success($0.name) },
+                fileProblem: { _ in nil }
+            )
+        )
+        let control = try Syscalls.pairs(seqpacket: true).split { ours, theirs in
+            (ours: ControlChannel(ours), theirs: ControlChannel(theirs))
+        }
+        supervisor = control.ours
+        let log = try Syscalls.pipe().numbers()
+        let metrics = try Syscalls.pipe().numbers()
+        logPipe = OwnedFD(owning: log.first)
+        logEnd = OwnedFD(owning: log.second)
+        metricsPipe = OwnedFD(owning: metrics.first)
+        guard
+            let options = WorkerOptions([
+                "apus-worker", "--slot", "0", "--generation", "1", "--supervisor", "1",
+            ])
+        else { throw TestFailure("the options are not understood") }
+        worker = Worker(
+            options: options,
+            config: parsed,
+            loop: loop,
+            channel: control.theirs,
+            metricsPipe: OwnedFD(owning: metrics.second),
+            log: LogSink(descriptor: log.second, level: .info, format: .json, slot: 0),
+            seed: 1
+        )
+        try worker.start()
     }
-    supervisor = control.ours
-    let log = try Syscalls.pipe().numbers()
-    let metrics = try Syscalls.pipe().numbers()
-    logPipe = OwnedFD(owning: log.first)
-    logEnd = OwnedFD(owning: log.second)
-    metricsPipe = OwnedFD(owning: metrics.first)
-    guard
-      let options = WorkerOptions([
-        "apus-worker", "--slot", "0", "--generation", "1", "--supervisor", "1",
-      ])
-    else { throw TestFailure("the options are not understood") }
-    worker = Worker(
-      options: options,
-      config: parsed,
-      loop: loop,
-      channel: control.theirs,
-      metricsPipe: OwnedFD(owning: metrics.second),
-      log: LogSink(descriptor: log.second, level: .info, format: .json, slot: 0),
-      seed: 1
-    )
-    try worker.start()
-  }
 
-  /// A demo worker beside an `openai` upstream called `up` that plays a script.
-  static func scripted(
-    _ more: String = "",
-    script: @escaping (Int) -> [ServerStep]
-  ) throws -> (harness: WorkerHarness, server: ScriptedServer) {
-    let loop = try EventLoop()
-    let server = try ScriptedServer(on: loop, script: script)
-    let config = """
-      {"upstreams": {
-          "demo": {"kind": "demo"},
-          "up": {"kind": "openai", "base_url": "http://127.0.0.1:\(server.port)/v1",
-              "api_key": "${env:KEY}"}
-      }\(more.isEmpty ? "" : ", \(more)")}
-      """
-    return (try WorkerHarness(config, on: loop), server)
-  }
-
-  /// A new client; the worker has its connection already.
-  func client(sendBuffer: Int32? = nil) throws -> TestClient {
-    let pair = try Syscalls.pairs(seqpacket: false).numbers()
-    if let sendBuffer { Syscalls.setSendBuffer(pair.second, bytes: sendBuffer) }
-    handed += 1
-    worker.accept(OwnedFD(owning: pair.second), id: handed)
-    return TestClient(OwnedFD(owning: pair.first), loop: loop)
-  }
-
-  /// The connection that was made last.
-  var lastID: UInt32 { handed }
-
-  /// Turns the loop a number of times without waiting long.
-  func turn(_ times: Int = 3) throws {
-    for _ in 0..<times { try loop.turn(waitMax: 1) }
-  }
-
-  /// Takes what the worker has told its supervisor.
-  func readReports() {
-    while case .message(let message, _) = supervisor.receive() {
-      switch message {
-      case .report(let some): reports += some
-      case .drained: drainedCount += 1
-      case .ready, .connections, .drain: break
-      }
+    /// A demo worker beside an `openai` upstream called `up` that plays a script.
+    static func scripted(
+        _ more: String = "",
+        script: @escaping (Int) -> [ServerStep]
+    ) throws -> (harness: WorkerHarness, server: ScriptedServer) {
+        let loop = try EventLoop()
+        let server = try ScriptedServer(on: loop, script: script)
+        let config = """
+            {"upstreams": {
+                "demo": {"kind": "demo"},
+                "up": {"kind": "openai", "base_url": "http://127.0.0.1:\(server.port)/v1",
+                    "api_key": "${env:KEY}"}
+            }\(more.isEmpty ? "" : ", \(more)")}
+            """
+        return (try WorkerHarness(config, on: loop), server)
     }
-  }
 
-  /// The access-log lines so far.
-  func accessLines() throws -> [JSONValue] {
-    worker.log.flush()
-    while case .bytes = Syscalls.read(logPipe.raw, into: logText, minimum: 64 << 10) {}
-    return try logText.text.split(separator: "\n").map { try JSONValue(String($0)) }
-      .filter { $0["msg"]?.string == "request" }
-  }
+    /// A new client; the worker has its connection already.
+    func client(sendBuffer: Int32? = nil) throws -> TestClient {
+        let pair = try Syscalls.pairs(seqpacket: false).numbers()
+        if let sendBuffer { Syscalls.setSendBuffer(pair.second, bytes: sendBuffer) }
+        handed += 1
+        worker.accept(OwnedFD(owning: pair.second), id: handed)
+        return TestClient(OwnedFD(owning: pair.first), loop: loop)
+    }
 
-  /// What the worker has counted, its gauges brought up to date.
-  func totals() throws -> MetricTotals {
-    let discarded = ByteBuffer()
-    // Longer than metrics wait before they are sent.
-    let end = Syscalls.monotonicNanoseconds() + 130_000_000
-    while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 5) }
-    while case .bytes = Syscalls.read(metricsPipe.raw, into: discarded, minimum: 64 << 10) {}
-    return worker.metrics.totals
-  }
+    /// The connection that was made last.
+    var lastID: UInt32 { handed }
+
+    /// Turns the loop a number of times without waiting long.
+    func turn(_ times: Int = 3) throws {
+        for _ in 0..<times { try loop.turn(waitMax: 1) }
+    }
+
+    /// Takes what the worker has told its supervisor.
+    func readReports() {
+        while case .message(let message, _) = supervisor.receive() {
+            switch message {
+            case .report(let some): reports += some
+            case .drained: drainedCount += 1
+            case .ready, .connections, .drain: break
+            }
+        }
+    }
+
+    /// The access-log lines so far.
+    func accessLines() throws -> [JSONValue] {
+        worker.log.flush()
+        while case .bytes = Syscalls.read(logPipe.raw, into: logText, minimum: 64 << 10) {}
+        return try logText.text.split(separator: "\n").map { try JSONValue(String($0)) }
+            .filter { $0["msg"]?.string == "request" }
+    }
+
+    /// What the worker has counted, its gauges brought up to date.
+    func totals() throws -> MetricTotals {
+        let discarded = ByteBuffer()
+        // Longer than metrics wait before they are sent.
+        let end = Syscalls.monotonicNanoseconds() + 130_000_000
+        while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 5) }
+        while case .bytes = Syscalls.read(metricsPipe.raw, into: discarded, minimum: 64 << 10) {}
+        return worker.metrics.totals
+    }
 }
 
 extension DescriptorPair {
-  /// Both ends by number, for the caller to close.
-  consuming func numbers() -> (first: Int32, second: Int32) {
-    split { first, second in (first: first.release(), second: second.release()) }
-  }
+    /// Both ends by number, for the caller to close.
+    consuming func numbers() -> (first: Int32, second: Int32) {
+        split { first, second in (first: first.release(), second: second.release()) }
+    }
 }
 
 /// A client of the worker, without a loop of its own.
 final class TestClient {
-  private var fd: OwnedFD?
-  private let raw: Int32
-  private let loop: EventLoop
-  private let input = ByteBuffer()
-  /// The worker has ended its side.
-  private(set) var sawEnd = false
-  /// The connection broke.
-  private(set) var sawReset = false
+    private var fd: OwnedFD?
+    private let raw: Int32
+    private let loop: EventLoop
+    let input = ByteBuffer()
+    /// The worker has ended its side.
+    private(set) var sawEnd = false
+    /// The connection broke.
+    private(set) var sawReset = false
 
-  init(_ fd: consuming OwnedFD, loop: EventLoop) {
-    raw = fd.raw
-    self.fd = consume fd
-    self.loop = loop
-  }
-
-  var isOver: Bool { sawEnd || sawReset }
-  /// Everything received and not taken.
-  var text: String { input.text }
-
-  /// Sends text, which must fit into the socket.
-  func send(_ text: String) throws { try send(Array(text.utf8)) }
-
-  /// Sends bytes, turning the loop while the socket is full.
-  func send(_ bytes: [UInt8]) throws {
-    let output = ByteBuffer(bytes)
-    try loop.wait("room to send") {
-      _ = Syscalls.send(raw, from: output)
-      return output.isEmpty
+    init(_ fd: consuming OwnedFD, loop: EventLoop) {
+        raw = fd.raw
+        self.fd = consume fd
+        self.loop = loop
     }
-  }
 
-  /// Sends as much as fits now.
-  func sendSome(_ output: ByteBuffer) { _ = Syscalls.send(raw, from: output) }
+    var isOver: Bool { sawEnd || sawReset }
+    /// Everything received and not taken.
+    var text: String { input.text }
 
-  func endSending() { Syscalls.shutdown(raw, .write) }
+    /// Sends text, which must fit into the socket.
+    func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-  func close() { fd = nil }
-
-  /// Reads what is there.
-  func read() {
-    guard fd != nil, !isOver else { return }
-    while true {
-      switch Syscalls.receive(raw, into: input, minimum: 64 << 10) {
-      case .bytes: continue
-      case .wouldBlock: return
-      case .endOfStream:
-        sawEnd = true
-        return
-      case .failed:
-        sawReset = true
-        return
-      }
+    /// Sends bytes, turning the loop while the socket is full.
+    func send(_ bytes: [UInt8]) throws {
+        let output = ByteBuffer(bytes)
+        try loop.wait("room to send") {
+            _ = Syscalls.send(raw, from: output)
+            return output.isEmpty
+        }
     }
-  }
 
-  /// Waits for the next whole answer.
-  func answer(toHead: Bool = false) throws -> TestAnswer {
-    var answer: TestAnswer?
-    try loop.wait("an answer after '\(input.text.suffix(300))'") {
-      read()
-      answer = TestAnswer.take(from: input, isHead: toHead, atEnd: isOver)
-      return answer != nil
-    }
-    guard let answer else { throw TestFailure("no answer") }
-    return answer
-  }
+    /// Sends as much as fits now.
+    func sendSome(_ output: ByteBuffer) { _ = Syscalls.send(raw, from: output) }
 
-  /// Waits for the worker to end the connection.
-  func waitForEnd() throws {
-    try loop.wait("the end of the connection") {
-      read()
-      return isOver
-    }
-  }
+    func endSending() { Syscalls.shutdown(raw, .write) }
 
-  /// Waits until something that was received contains `text`.
-  func wait(for text: String) throws {
-    try loop.wait("'\(text)'") {
-      read()
-      return input.text.contains(text)
+    func close() { fd = nil }
+
+    /// Reads what is there.
+    func read() {
+        guard fd != nil, !isOver else { return }
+        while true {
+            switch Syscalls.receive(raw, into: input, minimum: 64 << 10) {
+            case .bytes: continue
+            case .wouldBlock: return
+            case .endOfStream:
+                sawEnd = true
+                return
+            case .failed:
+                sawReset = true
+                return
+            }
+        }
     }
-  }
+
+    /// Waits for the next whole answer.
+    func answer(toHead: Bool = false) throws -> TestAnswer {
+        var answer: TestAnswer?
+        try loop.wait("an answer after '\(input.text.suffix(300))'") {
+            read()
+            answer = TestAnswer.take(from: input, isHead: toHead, atEnd: isOver)
+            return answer != nil
+        }
+        guard let answer else { throw TestFailure("no answer") }
+        return answer
+    }
+
+    /// Waits for the worker to end the connection.
+    func waitForEnd() throws {
+        try loop.wait("the end of the connection") {
+            read()
+            return isOver
+        }
+    }
+
+    /// Waits until something that was received contains `text`.
+    func wait(for text: String) throws {
+        try loop.wait("'\(text)'") {
+            read()
+            return input.text.contains(text)
+        }
+    }
 }
 
 /// One answer, taken apart.
 struct TestAnswer {
-  var status = 0
-  /// Names in lower case.
-  var fields: [(name: String, value: String)] = []
-  var body = ""
-  /// Whether the body came to its end as its framing says.
-  var isWhole = true
+    var status = 0
+    /// Names in lower case.
+    var fields: [(name: String, value: String)] = []
+    var body = ""
+    /// Whether the body came to its end as its framing says.
+    var isWhole = true
 
-  subscript(name: String) -> String? { fields.first { $0.name == name }?.value }
+    subscript(name: String) -> String? { fields.first { $0.name == name }?.value }
 
-  var json: JSONValue {
-    get throws { try JSONValue(body) }
-  }
-
-  /// The `data:` of each event.
-  var events: [String] {
-    body.split(separator: "\n").compactMap { line in
-      line.hasPrefix("data: ") ? String(line.dropFirst(6)) : nil
+    var json: JSONValue {
+        get throws { try JSONValue(body) }
     }
-  }
 
-  /// Takes one answer off the front of `input`; nil when it is not there whole.
-  static func take(from input: ByteBuffer, isHead: Bool, atEnd: Bool) -> TestAnswer? {
-    let bytes = input.array
-    guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
-    var answer = TestAnswer()
-    let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
-    for (index, line) in head.split(separator: "\r\n").enumerated() {
-      if index == 0 {
-        answer.status = Int(line.split(separator: " ")[1]) ?? 0
-      } else if let colon = line.firstIndex(of: ":") {
-        answer.fields.append(
-          (line[..<colon].lowercased(), String(line[colon...].dropFirst(2)))
-        )
-      }
+    /// The `data:` of each event.
+    var events: [String] {
+        body.split(separator: "\n").compactMap { line in
+            line.hasPrefix("data: ") ? String(line.dropFirst(6)) : nil
+        }
     }
-    var used = end.upperBound
-    let rest = bytes[used...]
-    if isHead || answer.status == 204 || answer.status < 200 {
-      // No body.
-    } else if let length = answer["content-length"].flatMap({ Int($0) }) {
-      guard rest.count >= length else { return nil }
-      answer.body = String(decoding: rest.prefix(length), as: UTF8.self)
-      used += length
-    } else if answer["transfer-encoding"] == "chunked" {
-      guard let count = answer.takeChunks(rest) else {
-        guard atEnd else { return nil }
-        answer.isWhole = false
-        input.consume(input.count)
+
+    /// Takes one answer off the front of `input`; nil when it is not there whole.
+    static func take(from input: ByteBuffer, isHead: Bool, atEnd: Bool) -> TestAnswer? {
+        let bytes = input.array
+        guard let end = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return nil }
+        var answer = TestAnswer()
+        let head = String(decoding: bytes[..<end.lowerBound], as: UTF8.self)
+        for (index, line) in head.split(separator: "\r\n").enumerated() {
+            if index == 0 {
+                answer.status = Int(line.split(separator: " ")[1]) ?? 0
+            } else if let colon = line.firstIndex(of: ":") {
+                answer.fields.append(
+                    (line[..<colon].lowercased(), String(line[colon...].dropFirst(2)))
+                )
+            }
+        }
+        var used = end.upperBound
+        let rest = bytes[used...]
+        if isHead || answer.status == 204 || answer.status < 200 {
+            // No body.
+        } else if let length = answer["content-length"].flatMap({ Int($0) }) {
+            guard rest.count >= length else { return nil }
+            answer.body = String(decoding: rest.prefix(length), as: UTF8.self)
+            used += length
+        } else if answer["transfer-encoding"] == "chunked" {
+            guard let count = answer.takeChunks(rest) else {
+                guard atEnd else { return nil }
+                answer.isWhole = false
+                input.consume(input.count)
+                return answer
+            }
+            used += count
+        } else {
+            guard atEnd else { return nil }
+            answer.body = String(decoding: rest, as: UTF8.self)
+            used = bytes.count
+        }
+        input.consume(used)
         return answer
-      }
-      used += count
-    } else {
-      guard atEnd else { return nil }
-      answer.body = String(decoding: rest, as: UTF8.self)
-      used = bytes.count
     }
-    input.consume(used)
-    return answer
-  }
 
-  /// Decodes a chunked body; its length, or nil when it is not whole.
-  private mutating func takeChunks(_ bytes: ArraySlice<UInt8>) -> Int? {
-    var place = bytes.startIndex
-    var content: [UInt8] = []
-    while true {
-      guard let line = bytes[place...].firstRange(of: Array("\r\n".utf8)) else { break }
-      let size = String(decoding: bytes[place..<line.lowerBound], as: UTF8.self)
-      guard let length = Int(size, radix: 16),
-        line.upperBound + length + 2 <= bytes.endIndex
-      else { break }
-      content += bytes[line.upperBound..<(line.upperBound + length)]
-      place = line.upperBound + length + 2
-      if length == 0 {
+    /// Decodes a chunked body; its length, or nil when it is not whole.
+    private mutating func takeChunks(_ bytes: ArraySlice<UInt8>) -> Int? {
+        var place = bytes.startIndex
+        var content: [UInt8] = []
+        while true {
+            guard let line = bytes[place...].firstRange(of: Array("\r\n".utf8)) else { break }
+            let size = String(decoding: bytes[place..<line.lowerBound], as: UTF8.self)
+            guard let length = Int(size, radix: 16),
+                line.upperBound + length + 2 <= bytes.endIndex
+            else { break }
+            content += bytes[line.upperBound..<(line.upperBound + length)]
+            place = line.upperBound + length + 2
+            if length == 0 {
+                body = String(decoding: content, as: UTF8.self)
+                return place - bytes.startIndex
+            }
+        }
         body = String(decoding: content, as: UTF8.self)
-        return place - bytes.startIndex
-      }
+        return nil
     }
-    body = String(decoding: content, as: UTF8.self)
-    return nil
-  }
 }
 
 /// Requests as clients write them.
 enum TestRequest {
-  static func post(_ path: String, _ body: String, _ fields: String = "") -> String {
-    "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n"
-      + body
-  }
+    static func post(_ path: String, _ body: String, _ fields: String = "") -> String {
+        "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n"
+            + body
+    }
 
-  static func get(_ path: String, _ fields: String = "") -> String {
-    "GET \(path) HTTP/1.1\r\nHost: h\r\n\(fields)\r\n"
-  }
+    static func get(_ path: String, _ fields: String = "") -> String {
+        "GET \(path) HTTP/1.1\r\nHost: h\r\n\(fields)\r\n"
+    }
 
-  /// A chat request of one message.
-  static func chat(
-    _ model: String,
-    stream: Bool = false,
-    more: String = "",
-    _ fields: String = ""
-  ) -> String {
-    let body =
-      #"{"model":"\#(model)","messages":[{"role":"user","content":"hello"}]"#
-      + (stream ? #","stream":true"# : "") + more + "}"
-    return post("/v1/chat/completions", body, fields)
-  }
+    /// A chat request of one message.
+    static func chat(
+        _ model: String,
+        stream: Bool = false,
+        more: String = "",
+        _ fields: String = ""
+    ) -> String {
+        let body =
+            #"{"model":"\#(model)","messages":[{"role":"user","content":"hello"}]"#
+            + (stream ? #","stream":true"# : "") + more + "}"
+        return post("/v1/chat/completions", body, fields)
+    }
 }
 
 /// Answers as upstreams write them.
 enum TestUpstream {
-  static let completion =
-    #"{"id":"c1","object":"chat.completion","choices":[],"#
-    + #""usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#
+    static let completion =
+        #"{"id":"c1","object":"chat.completion","choices":[],"#
+        + #""usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}"#
 
-  static func json(_ status: Int, _ body: String, _ fields: String = "") -> ServerStep {
-    .send(
-      "HTTP/1.1 \(status) X\r\nContent-Type: application/json\r\n"
-        + "Content-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
-    )
-  }
+    static func json(_ status: Int, _ body: String, _ fields: String = "") -> ServerStep {
+        .send(
+            "HTTP/1.1 \(status) X\r\nContent-Type: application/json\r\n"
+                + "Content-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)"
+        )
+    }
 
-  static let streamHead =
-    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    static let streamHead =
+        "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
-  static func chunk(_ text: String) -> String {
-    "\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n"
-  }
+    static func chunk(_ text: String) -> String {
+        "\(String(text.utf8.count, radix: 16))\r\n\(text)\r\n"
+    }
 
-  static func event(_ content: String) -> String {
-    #"data: {"choices":[{"index":0,"delta":{"content":"\#(content)"},"#
-      + #""finish_reason":null}]}"# + "\n\n"
-  }
+    static func event(_ content: String) -> String {
+        #"data: {"choices":[{"index":0,"delta":{"content":"\#(content)"},"#
+            + #""finish_reason":null}]}"# + "\n\n"
+    }
 
-  static let finish =
-    #"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"# + "\n\n"
-  static let usage =
-    #"data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"#
-    + #""total_tokens":5}}"# + "\n\n"
-  static let done = "data: [DONE]\n\n"
-  static let end = "0\r\n\r\n"
+    static let finish =
+        #"data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"# + "\n\n"
+    static let usage =
+        #"data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2,"#
+        + #""total_tokens":5}}"# + "\n\n"
+    static let done = "data: [DONE]\n\n"
+    static let end = "0\r\n\r\n"
 }
