@@ -66,7 +66,9 @@ struct RequestWriter {
                 offered = wire.count
                 outcome = transport.send(from: wire)
             } else if let (buffer, range) = cursor.next(of: request) {
-                guard !transport.isTLS, range.count >= Self.directBytesMin else {
+                // A request in one piece has no neighbours either.
+                let isDirect = range.count >= Self.directBytesMin || request.body.isEmpty
+                guard !transport.isTLS, isDirect else {
                     let wire = self.wire ?? buffers.take()
                     self.wire = wire
                     cursor.copy(of: request, into: wire, limit: BufferPool.bufferBytes)
