@@ -110,6 +110,10 @@ final class DemoCall: EventHandler {
             answer(status: 404)
             return
         }
+        if reply.request.isTooLarge {
+            answer(status: 400, reason: Self.tooLarge)
+            return
+        }
         switch reply.behavior {
         case .status(let status):
             answer(status: status)
@@ -121,9 +125,13 @@ final class DemoCall: EventHandler {
         }
     }
 
-    private func answer(status: Int) {
+    private static let tooLarge =
+        "The demo model makes at most \(DemoRequest.inputsMax) embeddings and "
+        + "\(DemoRequest.numbersMax) numbers at once."
+
+    private func answer(status: Int, reason: String? = nil) {
         let body = ByteBuffer()
-        DemoReply.appendError(status: status, model: model, to: body)
+        DemoReply.appendError(status: status, model: model, reason: reason, to: body)
         let extra = status == 429 ? "Retry-After: 1\r\n" : ""
         deliverHead(status: status, type: "application/json", extra: extra)
         deliver(body)

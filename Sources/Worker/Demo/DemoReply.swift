@@ -270,8 +270,13 @@ struct DemoReply {
 
     // MARK: Errors
 
-    /// Appends an error in OpenAI's shape.
-    static func appendError(status: Int, model: String, to out: ByteBuffer) {
+    /// Appends an error in OpenAI's shape; `reason` stands for the model's name as the reason.
+    static func appendError(
+        status: Int,
+        model: String,
+        reason: String? = nil,
+        to out: ByteBuffer
+    ) {
         let (type, code): (String, String) =
             switch status {
             case 400: ("invalid_request_error", "invalid_value")
@@ -284,7 +289,10 @@ struct DemoReply {
         writer.beginObject()
         writer.name("error")
         writer.beginObject()
-        writer.member("message", "The demo model '\(model)' answers with status \(status).")
+        writer.member(
+            "message",
+            reason ?? "The demo model '\(model)' answers with status \(status)."
+        )
         writer.member("type", type)
         writer.name("param")
         writer.null()

@@ -52,6 +52,12 @@ struct DemoRequest: Equatable {
         ]
     }
 
+    /// Most inputs embedded at once, as at OpenAI.
+    static let inputsMax = 2048
+    private static let dimensionsDefault = 256
+    /// Most numbers in one answer: as many inputs of the default length. A worker that computes
+    /// does nothing else.
+    static let numbersMax = inputsMax * dimensionsDefault
     /// Longest text that is echoed: a demo answers, it does not store.
     private static let echoBytesMax = 600
 
@@ -68,8 +74,12 @@ struct DemoRequest: Equatable {
     var json: String?
     /// Inputs to embed.
     var inputs: [String] = []
-    var dimensions = 256
+    var dimensions = dimensionsDefault
     var isBase64 = false
+    /// Whether it asks for more than a demo should compute.
+    var isTooLarge: Bool {
+        inputs.count > Self.inputsMax || inputs.count * dimensions > Self.numbersMax
+    }
     /// About four bytes are a token.
     var promptTokens = 1
 
@@ -192,7 +202,8 @@ struct DemoRequest: Equatable {
         _ bytes: Span<UInt8>
     ) {
         if let node = tape.member("dimensions", of: root, in: bytes) {
-            dimensions = min(max(tape.integer(of: node, in: bytes) ?? 256, 1), 4096)
+            let wanted = tape.integer(of: node, in: bytes) ?? Self.dimensionsDefault
+            dimensions = min(max(wanted, 1), 4096)
         }
         if let node = tape.member("encoding_format", of: root, in: bytes) {
             isBase64 = tape.equals(node, "base64", in: bytes)
@@ -203,7 +214,7 @@ struct DemoRequest: Equatable {
             return
         }
         var tokens: [String] = []
-        for element in tape.elements(of: input) {
+        for element in tape.elements(of: input) where inputs.count <= Self.inputsMax {
             switch tape.kind(of: element) {
             case .string: inputs.append(tape.string(of: element, in: bytes) ?? "")
             case .array:

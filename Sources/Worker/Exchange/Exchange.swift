@@ -327,7 +327,6 @@ final class Exchange: UpstreamSink {
     private func judge(status: Int) {
         let buffer = body ?? worker.buffers.take()
         body = buffer
-        worker.metrics.attemptEnded(upstream.index, .init(status: status))
         let verdict = buffer.withBytes {
             UpstreamAnswer.judge(
                 status: status,
@@ -338,6 +337,7 @@ final class Exchange: UpstreamSink {
         }
         switch verdict {
         case .pass(let usage):
+            worker.metrics.attemptEnded(upstream.index, .init(status: status))
             connection.ledger.usage = usage
             if status >= 400 { connection.ledger.error = "upstream_error" }
             body = nil
@@ -345,6 +345,10 @@ final class Exchange: UpstreamSink {
             answer(status: status, body: buffer, code: nil)
             worker.buffers.give(buffer)
         case .replace(let error):
+            // A success that is none is the upstream's fault.
+            let isSuccess = (200..<300).contains(status)
+            let result: Metrics.UpstreamResult = isSuccess ? .protocolError : .init(status: status)
+            worker.metrics.attemptEnded(upstream.index, result)
             let kept = ResponseFields.retryAfter(fields)
             end()
             var error = error

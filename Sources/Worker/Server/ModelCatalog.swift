@@ -29,8 +29,9 @@ final class ModelCatalog {
     // MARK: Answers
 
     func answerList(_ connection: ClientConnection) {
-        listings.whenFresh {
-            guard connection.state == .responding else { return }
+        // A client that leaves meanwhile takes its connection along.
+        listings.whenFresh { [weak connection] in
+            guard let connection, connection.state == .responding else { return }
             let body = ByteBuffer(capacity: 4096)
             var writer = JSONWriter(body)
             writer.beginObject()
@@ -63,8 +64,9 @@ final class ModelCatalog {
             )
             return
         }
-        listings.whenFresh {
-            guard connection.state == .responding else { return }
+        // A client that leaves meanwhile takes its connection along.
+        listings.whenFresh { [weak connection] in
+            guard let connection, connection.state == .responding else { return }
             guard let entry = self.entry(id, for: connection.ledger.key) else {
                 connection.answerError(.modelNotFound(id))
                 return

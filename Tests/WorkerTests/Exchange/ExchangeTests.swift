@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Loop
+import Metrics
 import Support
 import System
 import Testing
@@ -129,6 +130,13 @@ struct ExchangeTests {
         Ending(
             testDescription: "a missing [DONE] after a finish reason is supplied",
             steps: stream(TestUpstream.event("a") + TestUpstream.finish)
+                + [.send(TestUpstream.end)],
+            status: 200,
+            code: nil
+        ),
+        Ending(
+            testDescription: "a [DONE] without its blank line is one nevertheless",
+            steps: stream(TestUpstream.event("a") + TestUpstream.finish + "data: [DONE]")
                 + [.send(TestUpstream.end)],
             status: 200,
             code: nil
@@ -267,6 +275,30 @@ struct ExchangeTests {
         #expect(answer["set-cookie"] == nil && answer["server"] == nil)
         #expect(line["tokens_in"]?.int == 3)
         #expect(line["upstream"]?.string == "up")
+    }
+
+    @Test("a success that is none counts as the upstream's fault")
+    func falseSuccess() throws {
+        let (harness, _) = try WorkerHarness.scripted { _ in
+            [
+                .request, TestUpstream.json(200, "<html>"), .request,
+                TestUpstream.json(200, #"{"error":{"message":"no"}}"#), .request,
+                TestUpstream.json(429, "slow down", "Retry-After: 9\r\n"),
+            ]
+        }
+        let client = try harness.client()
+        var statuses: [Int] = []
+        for _ in 0..<3 {
+            try client.send(TestRequest.chat("up/m"))
+            let answer = try client.answer()
+            statuses.append(answer.status)
+            #expect((answer["retry-after"] == "9") == (answer.status == 429))
+        }
+        #expect(statuses == [502, 502, 429])
+        let up = try #require(harness.worker.metrics.totals.upstreams[2])
+        #expect(up.attempts(.protocolError) == 2)
+        #expect(up.attempts(.rateLimited) == 1)
+        #expect(up.attempts(.success) == 0)
     }
 
     @Test("an answer while the request is still being sent is passed on")
