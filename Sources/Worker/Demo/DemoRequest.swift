@@ -55,8 +55,9 @@ struct DemoRequest: Equatable {
     /// Most inputs embedded at once, as at OpenAI.
     static let inputsMax = 2048
     private static let dimensionsDefault = 256
-    /// Most numbers in one answer: as many inputs of the default length. A worker that computes
-    /// does nothing else.
+    /// Most numbers in one answer: as many inputs of the default length.
+    ///
+    /// A worker that computes does nothing else meanwhile.
     static let numbersMax = inputsMax * dimensionsDefault
     /// Longest text that is echoed: a demo answers, it does not store.
     private static let echoBytesMax = 600
