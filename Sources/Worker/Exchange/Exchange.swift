@@ -32,7 +32,6 @@ final class Exchange: UpstreamSink {
     private let connection: ClientConnection
     private let worker: Worker
     private let upstream: Upstream
-    private let wantsStream: Bool
     private var attempt: Attempt?
     private var phase = Phase.waiting
     /// Fields of the upstream's head that go to the client, as lines.
@@ -54,7 +53,6 @@ final class Exchange: UpstreamSink {
         self.connection = connection
         worker = connection.worker
         self.upstream = upstream
-        wantsStream = facts.isStream
         relay = StreamRelay(stripsUsage: !facts.wantsUsage)
         fields = connection.worker.buffers.take()
         super.init()
@@ -291,7 +289,7 @@ final class Exchange: UpstreamSink {
             return
         }
         if !relay.isDone {
-            guard relay.sawFinishReason, relay.partialBytes == 0 else {
+            guard relay.sawFinishReason else {
                 upstreamCut("ended its stream without [DONE]")
                 return
             }

@@ -61,7 +61,8 @@ struct StreamRelay {
         }
     }
 
-    /// Takes what waited only to see whether another byte belongs to it, when the stream ends.
+    /// Takes what waited only to see whether another byte belongs to it, when the stream ends; a
+    /// part of an event is forgotten.
     mutating func streamEnded(scanner: inout JSONScanner, to out: ByteBuffer) {
         guard !isOver, let waiting = partial else { return }
         partial = nil
@@ -70,9 +71,6 @@ struct StreamRelay {
             takeEvent(bytes.extracting(0..<length), scanner: &scanner, to: out)
         }
     }
-
-    /// Bytes of an event that was begun and not finished.
-    var partialBytes: Int { partial?.count ?? 0 }
 
     private mutating func keep(_ bytes: Span<UInt8>) {
         let buffer = ByteBuffer(capacity: bytes.count)

@@ -112,8 +112,10 @@ final class WorkerHarness {
 
     /// The access-log lines so far.
     func accessLines() throws -> [JSONValue] {
-        worker.log.flush()
-        while case .bytes = Syscalls.read(logPipe.raw, into: logText, minimum: 64 << 10) {}
+        repeat {
+            worker.log.flush()
+            while case .bytes = Syscalls.read(logPipe.raw, into: logText, minimum: 64 << 10) {}
+        } while worker.log.hasPending
         return try logText.text.split(separator: "\n").map { try JSONValue(String($0)) }
             .filter { $0["msg"]?.string == "request" }
     }

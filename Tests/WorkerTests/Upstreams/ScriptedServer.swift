@@ -17,6 +17,8 @@ enum ServerStep {
     case send([UInt8])
     /// Sends one piece per turn.
     case pieces([[UInt8]])
+    /// Sends what the server's `respond` makes of the request before, one piece per turn.
+    case respond
     /// Ends the connection in order.
     case close
     /// Breaks the connection.
@@ -37,6 +39,8 @@ final class ScriptedServer: EventHandler {
     let address: SocketAddress
     /// The script of the connection with the given number, from 0.
     var script: (Int) -> [ServerStep]
+    /// What `respond` steps send; nil breaks the connection.
+    var respond: (String) -> [[UInt8]]? = { _ in nil }
     private(set) var peers: [ScriptedPeer] = []
 
     init(on loop: EventLoop, script: @escaping (Int) -> [ServerStep]) throws {
@@ -62,6 +66,7 @@ final class ScriptedServer: EventHandler {
                 loop,
                 script(peers.count)
             )
+            peer.respond = respond
             peers.append(peer)
             try peer.begin()
         } catch let error as Errno where error == .tryAgain {
@@ -91,6 +96,7 @@ final class ScriptedPeer: EventHandler {
     private var isReading = true
     private var isDraining = false
     private var isWriting = false
+    fileprivate var respond: (String) -> [[UInt8]]? = { _ in nil }
     /// Whole requests seen, as text.
     private(set) var requests: [String] = []
     /// Bytes received.
@@ -203,6 +209,13 @@ final class ScriptedPeer: EventHandler {
             case .pieces(let list):
                 pieces = list
                 loop.atEndOfTurn(self)
+            case .respond:
+                if let answer = respond(requests.last ?? "") {
+                    pieces = answer
+                    loop.atEndOfTurn(self)
+                } else {
+                    end(resetting: true)
+                }
             case .close:
                 end()
             case .reset:
