@@ -57,7 +57,7 @@ struct DemoRequest: Equatable {
     private static let dimensionsDefault = 256
     /// Most numbers in one answer: as many inputs of the default length.
     ///
-    /// A worker that computes does nothing else meanwhile.
+    /// A worker that computes does nothing else.
     static let numbersMax = inputsMax * dimensionsDefault
     /// Longest text that is echoed: a demo answers, it does not store.
     private static let echoBytesMax = 600

@@ -48,6 +48,7 @@ final class ClientConnection: EventHandler {
 
     private(set) var intake = RequestIntake()
     var ledger = RequestLedger()
+    private var credential = CredentialMemo()
     /// The request's way through an upstream; nil when the gateway answers by itself.
     var exchange: Exchange?
     private var answer = AnswerWriter()
@@ -220,7 +221,7 @@ final class ClientConnection: EventHandler {
         let generated = ledger.id
         let admission = intake.withHead(worker.scratch) { head, bytes in
             ledger = RequestLedger(head, in: bytes, startedAt: startedAt)
-            return worker.gateway.admit(head, bytes, &ledger)
+            return worker.gateway.admit(head, bytes, &ledger, &credential)
         }
         ledger.bytesIn = intake.headBytes
         if case .generated = ledger.id { ledger.id = generated }

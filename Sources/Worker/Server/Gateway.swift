@@ -34,7 +34,8 @@ final class Gateway {
     func admit(
         _ head: borrowing RequestHead,
         _ bytes: Span<UInt8>,
-        _ ledger: inout RequestLedger
+        _ ledger: inout RequestLedger,
+        _ memo: inout CredentialMemo
     ) -> Admission {
         let hasBody = head.framing != .none && head.framing != .length(0)
         do throws(APIError) {
@@ -53,7 +54,7 @@ final class Gateway {
                     allow: endpoint.allow
                 )
             }
-            if endpoint.needsKey { try authenticate(head, bytes, &ledger) }
+            if endpoint.needsKey { try authenticate(head, bytes, &ledger, &memo) }
             if head.method == .post { try checkBody(head, bytes) }
             return .accepted(
                 checksJSON: head.method == .post,
@@ -78,11 +79,12 @@ final class Gateway {
     private func authenticate(
         _ head: borrowing RequestHead,
         _ bytes: Span<UInt8>,
-        _ ledger: inout RequestLedger
+        _ ledger: inout RequestLedger,
+        _ memo: inout CredentialMemo
     ) throws(APIError) {
         guard worker.requiresKey else { return }
         guard let range = ClientCredential.find(head, in: bytes) else { throw .missingKey }
-        guard let key = worker.keys.find(secret: bytes.extracting(range)) else {
+        guard let key = memo.find(bytes.extracting(range), in: worker.keys) else {
             throw .invalidKey
         }
         ledger.key = key
