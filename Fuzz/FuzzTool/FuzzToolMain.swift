@@ -11,6 +11,8 @@ struct FuzzToolMain {
     private static var drivers: [(name: String, run: (inout FuzzRun) -> Void)] {
         [
             ("json", JSONFuzz.run),
+            ("http", HTTPFuzz.run),
+            ("control", ControlFuzz.run),
             ("metrics", MetricsFuzz.run),
         ]
     }

@@ -151,6 +151,16 @@ private func header(
         RejectCase(name: "kind 6", bytes: header(kind: 6), error: .kind(6)),
         RejectCase(name: "kind 255", bytes: header(kind: 255), error: .kind(255)),
         RejectCase(name: "reserved", bytes: header(kind: 5, reserved: 1), error: .reserved),
+        RejectCase(
+            name: "drained with an argument",
+            bytes: header(kind: 5, argument: 1 << 56),
+            error: .reserved
+        ),
+        RejectCase(
+            name: "connection with an argument",
+            bytes: header(kind: 1, count: 1, argument: 1) + [4, 3, 2, 1, 6, 5, 0, 0],
+            error: .reserved
+        ),
         RejectCase(name: "count without entries", bytes: header(kind: 4, count: 1), error: .length),
         RejectCase(
             name: "entries without count",

@@ -152,6 +152,12 @@ extension ControlMessage {
         let argument = bytes.integer(at: 8, UInt64.self)
         guard bytes.count == Self.headerBytes + count * Self.entryBytes else { throw .length }
         switch kind {
+        case .connections, .report, .drained:
+            guard argument == 0 else { throw .reserved }
+        case .drain, .ready:
+            break
+        }
+        switch kind {
         case .connections:
             guard (1...Self.connectionsMax).contains(count) else { throw .tooManyEntries }
             self = .connections(try Self.connections(bytes, count: count))
