@@ -188,7 +188,8 @@ extension BlackBox {
                     for connection in connections {
                         let reply = try connection.readReply()
                         let comment = Comment(rawValue: "seed \(seed): \(reply.text)")
-                        if reply.status == 200 { continue }
+                        // A damaged digit may make another success of a 200.
+                        if (200..<300).contains(reply.status) { continue }
                         #expect((400..<600).contains(reply.status), comment)
                         #expect(try reply.error().object != nil, comment)
                     }
