@@ -27,6 +27,16 @@ func shared(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target 
     )
 }
 
+/// A pure part of the worker, on its own so that its tests build without the rest.
+func worker(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "Sources/Worker/\(name)",
+        swiftSettings: strict
+    )
+}
+
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .testTarget(
         name: name,
@@ -66,6 +76,10 @@ let package = Package(
         shared("Metrics", ["Bytes", "JSON"]),
         shared("Log", ["Bytes", "System"]),
 
+        worker("Dialects", ["Bytes", "HTTP", "JSON", "Metrics"]),
+        worker("Policy", []),
+        worker("Providers", ["Bytes", "HTTP", "JSON", "Config"]),
+
         .executableTarget(
             name: "Supervisor",
             dependencies: [
@@ -77,8 +91,9 @@ let package = Package(
             name: "Worker",
             dependencies: [
                 "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
-                "CCurl",
+                "CCurl", "Dialects", "Policy", "Providers",
             ],
+            exclude: ["Dialects", "Policy", "Providers"],
             swiftSettings: strict,
             linkerSettings: [.linkedLibrary("m")]
         ),
@@ -111,13 +126,19 @@ let package = Package(
         tests("ControlTests", ["Bytes", "System", "Control"]),
         tests("MetricsTests", ["Bytes", "JSON", "Metrics"]),
         tests("LogTests", ["Bytes", "JSON", "System", "Log"]),
+        tests("DialectsTests", ["Bytes", "HTTP", "JSON", "Metrics", "Dialects"]),
+        tests("PolicyTests", ["Policy"]),
+        tests("ProvidersTests", ["Bytes", "HTTP", "JSON", "Config", "Providers"]),
         tests(
             "SupervisorTests",
             ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config", "Log"]
         ),
         tests(
             "WorkerTests",
-            ["Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics"]
+            [
+                "Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics",
+                "Dialects", "Policy", "Providers",
+            ]
         ),
         tests("BlackBoxTests", ["Bytes", "System", "HTTP", "JSON"]),
     ]
