@@ -17,7 +17,7 @@ package struct Backoff: Equatable, Sendable {
     /// The longest possible delay after `waits` earlier waits of the same request.
     package func ceiling(after waits: UInt8) -> UInt64 {
         // The shift may not push bits out at the top.
-        guard first.leadingZeroBitCount > Int(waits) else { return first == 0 ? 0 : longest }
+        guard first.leadingZeroBitCount >= Int(waits) else { return first == 0 ? 0 : longest }
         return min(longest, first << UInt64(waits))
     }
 

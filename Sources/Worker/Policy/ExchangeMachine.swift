@@ -98,7 +98,7 @@ package struct ExchangeMachine {
         let readyAt: UInt64?
     }
 
-    /// The wait for room where the upstream names none: what its own clients would do at first.
+    /// The wait for room where nobody names one: about what official SDKs do by themselves.
     package static let retryAfterDefaultMilliseconds: UInt32 = 1000
     /// The longest wait for which a client is left to retry.
     ///
@@ -227,11 +227,7 @@ package struct ExchangeMachine {
 
     /// The worker has to leave now.
     package mutating func stopping(now: UInt64) -> Command {
-        // Another worker, or the next process at this address, is there at once.
-        let failure = Failure(
-            .stopping,
-            retryAfterMilliseconds: Self.retryAfterDefaultMilliseconds
-        )
+        let failure = Failure(.stopping)
         switch state {
         case .attempting:
             attempts.end(.cancelled, now: now)
@@ -291,7 +287,8 @@ package struct ExchangeMachine {
     ) {
         let precedence = failure.rule.precedence
         var readyAt = readyAt
-        if precedence == .capacity, readyAt == nil {
+        // Another worker, or the next process at this address, takes over from one that stops.
+        if precedence == .capacity || failure.reason == .stopping, readyAt == nil {
             readyAt = now.addingMilliseconds(Self.retryAfterDefaultMilliseconds)
         }
         if let shown, !Self.replaces(shown, precedence, of: target, readyAt: readyAt, now: now) {

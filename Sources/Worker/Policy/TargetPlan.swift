@@ -76,9 +76,8 @@ struct TargetPlan {
     /// In order: an untried target of the tier; one of the tier again, if its fault passes; an
     /// untried target of the next tier; any target again that allows it.
     ///
-    /// - Parameters:
-    ///   - earliest: The end of our own backoff; nothing is tried twice before it.
-    ///   - deadline: A wait must be over before it.
+    /// Nothing is tried twice before `earliest`, the end of our own backoff; a wait must be over
+    /// before `deadline`.
     mutating func next(earliest: UInt64, deadline: UInt64, random: UInt64) -> Step {
         if tried.count < newTargetsMax, let pick = untried(in: tier, random) {
             return .attempt(pick)
