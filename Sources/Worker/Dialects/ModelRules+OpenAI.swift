@@ -6,6 +6,6 @@ extension ModelRules {
     }
 
     static func responses(_ host: ProviderHost, _ model: String) -> ModelRules {
-        ModelRules()
+        openAIResponses(host, model)
     }
 }
