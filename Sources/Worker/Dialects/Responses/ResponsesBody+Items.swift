@@ -19,7 +19,11 @@ extension ResponsesBody {
                 isOpen = false
                 try writeResult(result, from: bytes)
             case .toolCall, .thinking, .refusal:
-                throw ConversionError(.invalid, .whole, "has a user's turn with an assistant's part")
+                throw ConversionError(
+                    .invalid,
+                    .whole,
+                    "has a user's turn with an assistant's part"
+                )
             }
         }
         if isOpen { endMessage() }

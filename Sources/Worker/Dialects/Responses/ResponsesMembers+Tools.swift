@@ -92,10 +92,8 @@ extension ResponsesMembers {
             }
             let text = try ResponsesValue.text(name, tape)
             let wanted = text.value(from: bytes)
-            if !hasLost || conversation.tools.contains(where: { $0.name.value(from: bytes) == wanted }
-            ) {
-                return .named(text)
-            }
+            let isKept = conversation.tools.contains { $0.name.value(from: bytes) == wanted }
+            if !hasLost || isKept { return .named(text) }
         } else if tape.equals(type, "allowed_tools", in: bytes) {
             conversation.omissions.add("tool_choice.tools")
             if let mode = tape.member("mode", of: node, in: bytes) {
