@@ -49,37 +49,73 @@ struct ModelNamesTests {
         Identity("4.5-sonnet", "claude", [4, 5], ["sonnet"]),
         Identity("sonnet", "claude", [], ["sonnet"]),
         Identity(
-            "anthropic--claude-4.5-sonnet", "claude", [4, 5], ["sonnet"], vendor: "anthropic"
+            "anthropic--claude-4.5-sonnet",
+            "claude",
+            [4, 5],
+            ["sonnet"],
+            vendor: "anthropic"
         ),
         Identity("anthropic--claude-4-opus", "claude", [4], ["opus"], vendor: "anthropic"),
         Identity("anthropic--claude-3-haiku", "claude", [3], ["haiku"], vendor: "anthropic"),
         Identity(
-            "anthropic.claude-3-5-sonnet-20241022-v2:0", "claude", [3, 5], ["sonnet"],
-            date: "20241022", vendor: "anthropic"
+            "anthropic.claude-3-5-sonnet-20241022-v2:0",
+            "claude",
+            [3, 5],
+            ["sonnet"],
+            date: "20241022",
+            vendor: "anthropic"
         ),
         Identity(
-            "eu.anthropic.claude-sonnet-4-5-20250929-v1:0", "claude", [4, 5], ["sonnet"],
-            date: "20250929", vendor: "anthropic"
+            "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            "claude",
+            [4, 5],
+            ["sonnet"],
+            date: "20250929",
+            vendor: "anthropic"
         ),
         Identity(
-            "us-gov.anthropic.claude-3-haiku-20240307-v1:0:200k", "claude", [3], ["haiku"],
-            date: "20240307", vendor: "anthropic"
+            "us-gov.anthropic.claude-3-haiku-20240307-v1:0:200k",
+            "claude",
+            [3],
+            ["haiku"],
+            date: "20240307",
+            vendor: "anthropic"
         ),
-        Identity("global.anthropic.claude-opus-4-6-v1", "claude", [4, 6], ["opus"], vendor: "anthropic"),
+        Identity(
+            "global.anthropic.claude-opus-4-6-v1",
+            "claude",
+            [4, 6],
+            ["opus"],
+            vendor: "anthropic"
+        ),
         Identity(
             """
             arn:aws:bedrock:eu-central-1:123456789012:inference-profile/\
             eu.anthropic.claude-sonnet-4-20250514-v1:0
             """,
-            "claude", [4], ["sonnet"], date: "20250514", vendor: "anthropic"
+            "claude",
+            [4],
+            ["sonnet"],
+            date: "20250514",
+            vendor: "anthropic"
         ),
         Identity("apac.amazon.nova-pro-v1:0", "nova", [], ["pro"], vendor: "amazon"),
         Identity("amazon--nova-premier", "nova", [], ["premier"], vendor: "amazon"),
         Identity("amazon.titan-embed-text-v2:0", "titan", [], ["embed", "text"], vendor: "amazon"),
         Identity("amazon--titan-embed-text", "titan", [], ["embed", "text"], vendor: "amazon"),
-        Identity("meta--llama3.1-70b-instruct", "llama", [3, 1], ["70b", "instruct"], vendor: "meta"),
         Identity(
-            "meta.llama3-1-70b-instruct-v1:0", "llama", [3, 1], ["70b", "instruct"], vendor: "meta"
+            "meta--llama3.1-70b-instruct",
+            "llama",
+            [3, 1],
+            ["70b", "instruct"],
+            vendor: "meta"
+        ),
+        Identity(
+            "meta.llama3-1-70b-instruct-v1:0",
+            "llama",
+            [3, 1],
+            ["70b", "instruct"],
+            vendor: "meta"
         ),
         Identity("llama3.1:70b", "llama", [3, 1], ["70b"]),
         Identity("gpt-4", "gpt", [4]),
@@ -107,12 +143,24 @@ struct ModelNamesTests {
         Identity("gemini-embedding", "gemini", [], ["embedding"]),
         Identity("gemini-embedding-001", "gemini", [], ["embedding"], date: "001"),
         Identity(
-            "nvidia--llama-3.2-nv-embedqa-1b", "llama", [3, 2], ["1b", "embedqa", "nv"],
+            "nvidia--llama-3.2-nv-embedqa-1b",
+            "llama",
+            [3, 2],
+            ["1b", "embedqa", "nv"],
             vendor: "nvidia"
         ),
-        Identity("cohere--command-a-reasoning", "command", [], ["a", "reasoning"], vendor: "cohere"),
         Identity(
-            "mistralai--mistral-large-instruct", "mistral", [], ["instruct", "large"],
+            "cohere--command-a-reasoning",
+            "command",
+            [],
+            ["a", "reasoning"],
+            vendor: "cohere"
+        ),
+        Identity(
+            "mistralai--mistral-large-instruct",
+            "mistral",
+            [],
+            ["instruct", "large"],
             vendor: "mistralai"
         ),
         Identity("sonar-pro", "sonar", [], ["pro"]),
@@ -163,7 +211,8 @@ struct ModelNamesTests {
     }
 
     static let deployed = [
-        "anthropic--claude-4.5-sonnet", "anthropic--claude-4-sonnet", "anthropic--claude-3.5-sonnet",
+        "anthropic--claude-4.5-sonnet", "anthropic--claude-4-sonnet",
+        "anthropic--claude-3.5-sonnet",
         "anthropic--claude-4.5-haiku", "gpt-4", "gpt-4-32k", "gpt-4o", "gpt-4o-mini", "gpt-5",
         "gpt-5.4", "o3-mini", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-embedding",
         "amazon--nova-pro", "amazon--titan-embed-text", "text-embedding-3-small", "my-model",
@@ -214,7 +263,8 @@ struct ModelNamesTests {
         Search("model-my"),
         Search(""),
         Search(
-            "claude-opus-4-6", "eu.anthropic.claude-opus-4-6-20260301-v1:0",
+            "claude-opus-4-6",
+            "eu.anthropic.claude-opus-4-6-20260301-v1:0",
             "eu.anthropic.claude-opus-4-6-20260101-v1:0"
         ),
         Search("claude-opus-4-6-20260101", "eu.anthropic.claude-opus-4-6-20260101-v1:0"),
@@ -400,8 +450,10 @@ struct ModelNamesTests {
     func randomNames(seed: UInt64) {
         var random = SplitMix(seed: seed)
         let parts = [
-            "claude", "gpt", "o", "4", "5", "3.5", "sonnet", "-", "--", ".", ":", "@", "[", "]", "/",
-            "1m", "32k", "2024", "08", "06", "20250929", "v1", "eu", "anthropic", "é", "日", "99999999999",
+            "claude", "gpt", "o", "4", "5", "3.5", "sonnet", "-", "--", ".", ":", "@", "[", "]",
+            "/",
+            "1m", "32k", "2024", "08", "06", "20250929", "v1", "eu", "anthropic", "é", "日",
+            "99999999999",
         ]
         for _ in 0..<3000 {
             let name = (0..<random.below(9)).map { _ in parts[random.below(parts.count)] }.joined()

@@ -40,7 +40,9 @@ struct SAPDeploymentListTests {
     @Test("tell the model in both spellings")
     func spellings() throws {
         for spelling in ["backendDetails", "backend_details"] {
-            let body = Self.list(Self.entry("d1", details: Self.model("gpt-5.4", spelling: spelling)))
+            let body = Self.list(
+                Self.entry("d1", details: Self.model("gpt-5.4", spelling: spelling))
+            )
             #expect(try Self.parse(body) == [Self.gpt])
         }
         let both = """
@@ -60,7 +62,9 @@ struct SAPDeploymentListTests {
     @Test("have running deployments only")
     func statuses() throws {
         let details = Self.model("gpt-5.4", spelling: "backendDetails")
-        for status in ["PENDING", "COMPLETED", "DEAD", "STOPPING", "STOPPED", "UNKNOWN", "running", ""] {
+        for status in [
+            "PENDING", "COMPLETED", "DEAD", "STOPPING", "STOPPED", "UNKNOWN", "running", "",
+        ] {
             let body = Self.list(
                 Self.entry("d0", details: details, status: status),
                 Self.entry("d1", details: details)
@@ -264,7 +268,10 @@ struct SAPDeploymentTableTests {
     @Test("filter every name")
     func filters() {
         var table = SAPDeploymentTable(
-            pins: [.init(name: "gpt-test", deploymentID: "d1"), .init(name: "fast", deploymentID: "d1")],
+            pins: [
+                .init(name: "gpt-test", deploymentID: "d1"),
+                .init(name: "fast", deploymentID: "d1"),
+            ],
             isIncluded: { $0.hasPrefix("gpt-") && !$0.hasSuffix("-test") }
         )
         #expect(table.names.isEmpty)
@@ -364,7 +371,9 @@ struct SAPDeploymentTableTests {
             }
             names = names.union(change.added).subtracting(change.removed)
             #expect(names == Set(table.names), "seed \(seed): the changes add up")
-            #expect(table.names == table.names.sorted() && Set(before).isDisjoint(with: change.added))
+            #expect(
+                table.names == table.names.sorted() && Set(before).isDisjoint(with: change.added)
+            )
             #expect(!table.names.contains("gpt-4o"))
             for name in table.names {
                 let deployments = table.deployments(named: name)

@@ -57,7 +57,8 @@ package enum ModelFamily: String, CaseIterable, Sendable {
         case "gpt", "o", "chatgpt", "codex", "davinci", "whisper": openAI(identity)
         case "text" where identity.variants.contains("embedding"): .openaiEmbedding
         case "command" where identity.vendor == "cohere" || identity.vendor == nil: .cohere
-        default: identity.vendor == "nvidia" && isEmbedding(identity) ? .nvidiaEmbedding : .openSource
+        default:
+            identity.vendor == "nvidia" && isEmbedding(identity) ? .nvidiaEmbedding : .openSource
         }
     }
 

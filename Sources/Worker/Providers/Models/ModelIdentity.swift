@@ -96,7 +96,8 @@ package struct ModelIdentity: Equatable, Sendable {
 
     private static let families: Set<String> = [
         "chatgpt", "claude", "codestral", "codex", "command", "davinci", "deepseek", "embed",
-        "gemini", "gemma", "glm", "gpt", "granite", "grok", "jamba", "kimi", "llama", "ministral", "mistral", "mixtral",
+        "gemini", "gemma", "glm", "gpt", "granite", "grok", "jamba", "kimi", "llama", "ministral",
+        "mistral", "mixtral",
         "nova", "o", "phi", "pixtral", "qwen", "rerank", "sonar", "text", "titan", "whisper",
     ]
     /// Variants that only one family has, for names that leave it out.

@@ -159,7 +159,8 @@ package struct SAPDeployment: Equatable, Sendable {
             let id = tape.text("id", of: node, in: body), Self.isIdentifier(id)
         else { return nil }
         let executable = SAPExecutable(id: tape.text("executableId", of: node, in: body))
-        let isOrchestration = executable == .orchestration
+        let isOrchestration =
+            executable == .orchestration
             || tape.text("scenarioId", of: node, in: body) == "orchestration"
         let backend = Self.backendModel(of: node, tape, body)
         let name = backend.flatMap { tape.text("name", of: $0, in: body) } ?? ""

@@ -44,7 +44,9 @@ package struct SAPDeploymentTable {
     private let isIncluded: (String) -> Bool
     /// What the last list said; nil before the first one.
     private var listed: [SAPDeployment]?
-    /// By identifier; a configuration never changes. Bounded by the deployments of one list.
+    /// By identifier; a configuration never changes.
+    ///
+    /// Bounded by the deployments of one list.
     private var configurations: [String: Configuration] = [:]
     private var failures: UInt64 = 0
     private var table: [String: [SAPDeployment]] = [:]
