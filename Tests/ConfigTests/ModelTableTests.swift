@@ -7,7 +7,7 @@ struct ModelTableTests {
     private static func table(_ names: [String]) -> ModelTable {
         ModelTable(
             entries: names.enumerated().map { index, name in
-                ModelEntry(pattern: NamePattern(name), upstream: index, upstreamModel: nil)
+                ModelEntry(pattern: NamePattern(name), targets: [.init(upstream: index)])
             },
             upstreamNames: ["a", "open.ai", "demo"]
         )
@@ -54,9 +54,40 @@ struct ModelTableTests {
 
     @Test("a target's own model name replaces the client's")
     func replacement() {
-        let entry = ModelEntry(pattern: NamePattern("m"), upstream: 0, upstreamModel: "real")
+        let entry = ModelEntry(
+            pattern: NamePattern("m"),
+            targets: [.init(upstream: 0, model: "real")]
+        )
         let table = ModelTable(entries: [entry], upstreamNames: ["u"])
         #expect(table.target(forModel: "m")?.name == .replaced("real"))
+    }
+
+    @Test(
+        "a route is an entry or an upstream",
+        arguments: [
+            ("gpt-5", ModelRoute.entry(0), "gpt-5"), ("gpt-x", .entry(1), "gpt-x"),
+            ("demo/x/y", .direct(upstream: 2, prefix: 5), "x/y"),
+            ("open.ai/m", .direct(upstream: 1, prefix: 8), "m"), ("other/x", nil, ""),
+            ("gpt-5[1m]", .entry(0), "gpt-5"), ("gpt-x[1m]", .entry(1), "gpt-x"),
+            ("gpt-x[2m]", .entry(1), "gpt-x[2m]"), ("gpt-x[1m", .entry(1), "gpt-x[1m"),
+            ("gpt-x[1m] ", .entry(1), "gpt-x[1m] "),
+            ("demo/x[1m]", .direct(upstream: 2, prefix: 5), "x"),
+            ("long[1m]", .entry(2), "long[1m]"),
+            ("long", nil, ""), ("claude-1[1m]", .entry(3), "claude-1[1m]"),
+            ("claude-1", .entry(4), "claude-1"), ("claude-2[1m]", .entry(5), "claude-2[1m]"),
+            ("[1m]", nil, ""), ("a/[1m]", nil, ""), ("gpt-5[1m][1m]", .entry(1), "gpt-5[1m]"),
+        ] as [(String, ModelRoute?, String)]
+    )
+    func routes(model: String, expected: ModelRoute?, name: String) {
+        let table = Self.table([
+            "gpt-5", "gpt-*", "long[1m]", "claude-1[1m]", "claude-*", "claude-*[1m]",
+        ])
+        let bytes = Array(model.utf8)
+        let route = table.route(forModel: bytes.span)
+        #expect(route == expected)
+        guard let route else { return }
+        let range = table.nameRange(of: route, in: bytes.span)
+        #expect(String(decoding: bytes[range], as: UTF8.self) == name)
     }
 
     @Test("names beyond the limit belong to nobody")

@@ -136,6 +136,71 @@ package struct JSONSplice {
         add(offset..<offset, start)
     }
 
+    /// Takes members out of `object`, with the commas that they leave behind.
+    ///
+    /// Not together with `setMember` on an object that loses all of its members.
+    /// - Returns: How many were taken out.
+    @discardableResult
+    package mutating func removeMembers(
+        of object: JSONNode,
+        tape: JSONTape,
+        bytes: Span<UInt8>,
+        where isUnwanted: (_ name: JSONNode, _ value: JSONNode) -> Bool
+    ) -> Int {
+        var removal = Removal()
+        for member in tape.members(of: object) {
+            let start = tape.valueRange(of: member.name).lowerBound
+            let end = tape.valueRange(of: member.value).upperBound
+            take(start..<end, isUnwanted(member.name, member.value), &removal)
+        }
+        return finish(removal)
+    }
+
+    /// Takes elements out of `array`, with the commas that they leave behind.
+    ///
+    /// - Returns: How many were taken out.
+    @discardableResult
+    package mutating func removeElements(
+        of array: JSONNode,
+        tape: JSONTape,
+        where isUnwanted: (_ element: JSONNode) -> Bool
+    ) -> Int {
+        var removal = Removal()
+        for element in tape.elements(of: array) {
+            take(tape.valueRange(of: element), isUnwanted(element), &removal)
+        }
+        return finish(removal)
+    }
+
+    private struct Removal {
+        var count = 0
+        var keptEnd: Int?
+        /// Unwanted items that no kept one has followed so far.
+        var run: Range<Int>?
+    }
+
+    private mutating func take(
+        _ item: Range<Int>,
+        _ isUnwanted: Bool,
+        _ removal: inout Removal
+    ) {
+        if isUnwanted {
+            removal.count += 1
+            removal.run = (removal.run?.lowerBound ?? item.lowerBound)..<item.upperBound
+            return
+        }
+        if let run = removal.run { replace(run.lowerBound..<item.lowerBound, with: Span()) }
+        removal.run = nil
+        removal.keptEnd = item.upperBound
+    }
+
+    private mutating func finish(_ removal: Removal) -> Int {
+        if let run = removal.run {
+            replace((removal.keptEnd ?? run.lowerBound)..<run.upperBound, with: Span())
+        }
+        return removal.count
+    }
+
     // MARK: The result
 
     /// Number of bytes of the result for an original of `count` bytes.

@@ -138,18 +138,7 @@ extension JSONTape {
             buffer.append(content)
             return true
         }
-        var unescaper = JSONUnescaper()
-        while unescaper.offset < content.count {
-            let run = unescaper.offset
-            unescaper.skipPlain(in: content)
-            buffer.append(content.extracting(run..<unescaper.offset))
-            if let piece = unescaper.next(in: content) {
-                for index in 0..<piece.count {
-                    buffer.append(piece[index])
-                }
-            }
-        }
-        return unescaper.isExact
+        return JSONStringContent.appendUnescaped(content, to: buffer)
     }
 
     /// A number without fraction and exponent that fits; nil for anything else.

@@ -66,6 +66,20 @@ package struct JSONWriter {
         needsComma = true
     }
 
+    /// A string whose content is escaped already, such as the content range of a scanned string.
+    package mutating func rawString(_ content: Span<UInt8>) {
+        string { $0.append(content) }
+    }
+
+    /// A string whose content `fill` appends to the buffer, escaped.
+    package mutating func string(_ fill: (ByteBuffer) -> Void) {
+        separate()
+        buffer.append(UInt8(ascii: "\""))
+        fill(buffer)
+        buffer.append(UInt8(ascii: "\""))
+        needsComma = true
+    }
+
     package mutating func value(_ number: Int) {
         separate()
         buffer.append(decimal: number)

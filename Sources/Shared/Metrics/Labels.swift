@@ -131,6 +131,8 @@ package enum TokenType: UInt8, CaseIterable {
     case cached
     /// Output tokens spent on reasoning; also counted as output.
     case reasoning
+    /// Input tokens written to a prompt cache; also counted as input.
+    case cacheWrite
 
     package var label: StaticString {
         switch self {
@@ -138,6 +140,7 @@ package enum TokenType: UInt8, CaseIterable {
         case .output: "output"
         case .cached: "cached"
         case .reasoning: "reasoning"
+        case .cacheWrite: "cache_write"
         }
     }
 }

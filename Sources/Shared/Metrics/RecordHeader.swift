@@ -28,7 +28,7 @@ package struct RecordHeader: Equatable {
     package static let recordBytesMax = 4096
 
     /// Raised by every change of the format and of `Cells`, `Route` and the other label sets.
-    static let version: UInt8 = 1
+    static let version: UInt8 = 2
     private static let magic: UInt16 = 0xA6D5
 
     var kind: Kind

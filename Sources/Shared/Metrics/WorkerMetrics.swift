@@ -109,6 +109,9 @@ extension MetricTotals {
         if usage.reasoning > 0 {
             add(usage.reasoning, to: Cells.tokens(route, .reasoning), upstream)
         }
+        if usage.cacheWrite > 0 {
+            add(usage.cacheWrite, to: Cells.tokens(route, .cacheWrite), upstream)
+        }
         guard let operation = route.operation else { return }
         let input = Cells.usage(operation, output: false) + Cells.usageBucket(usage.input)
         let output = Cells.usage(operation, output: true) + Cells.usageBucket(usage.output)
@@ -123,18 +126,29 @@ extension MetricTotals {
 }
 
 /// Token counts of one answer, as its `usage` says.
-package struct TokenUsage: Equatable {
+///
+/// Providers count differently; this is OpenAI's way, where parts are contained in the whole.
+package struct TokenUsage: Equatable, Sendable {
     package var input: UInt64
     package var output: UInt64
     /// Part of `input` that came from a prompt cache.
     package var cached: UInt64
+    /// Part of `input` that was written to a prompt cache.
+    package var cacheWrite: UInt64
     /// Part of `output` that was reasoning.
     package var reasoning: UInt64
 
-    package init(input: UInt64, output: UInt64, cached: UInt64 = 0, reasoning: UInt64 = 0) {
+    package init(
+        input: UInt64,
+        output: UInt64,
+        cached: UInt64 = 0,
+        reasoning: UInt64 = 0,
+        cacheWrite: UInt64 = 0
+    ) {
         self.input = input
         self.output = output
         self.cached = cached
+        self.cacheWrite = cacheWrite
         self.reasoning = reasoning
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dialects
 import Bytes
 import HTTP
 import JSON
@@ -255,7 +256,7 @@ final class Exchange: UpstreamSink {
             return
         }
         let data = ByteBuffer(capacity: 512)
-        error.append(to: data)
+        error.append(as: .openAI, to: data)
         connection.ledger.error = error.code
         endStream(saying: data)
     }

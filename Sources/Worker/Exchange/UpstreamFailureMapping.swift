@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dialects
 import Metrics
 
 /// What a client is told about an upstream that did not answer, in one table.

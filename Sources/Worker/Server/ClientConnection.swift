@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dialects
 import Bytes
 import Control
 import HTTP
@@ -332,7 +333,7 @@ final class ClientConnection: EventHandler {
         }
         if error.status == 401 { writer.field("www-authenticate", "Bearer") }
         let body = ByteBuffer(capacity: 512)
-        error.append(to: body)
+        error.append(as: .openAI, to: body)
         body.withBytes { finishAnswer(writer, body: $0) }
     }
 

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+import JSON
+
+/// Reads a whole answer of Anthropic Messages.
+enum MessagesAnswerReader {
+    static func read(
+        _ root: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) throws(ConversionError) -> Answer {
+        throw ConversionError(.unsupported, .whole, "is not available in this version")
+    }
+}
