@@ -16,7 +16,10 @@ struct DataURL: Equatable {
 
     /// Whether the text of `node`, a string, is a `data:` URL at all.
     static func isOne(_ node: JSONNode, _ tape: JSONTape, _ bytes: Span<UInt8>) -> Bool {
-        bytes.extracting(tape.contentRange(of: node)).beginsWithDataScheme
+        let content = bytes.extracting(tape.contentRange(of: node))
+        if content.beginsWithDataScheme { return true }
+        guard tape.hasEscapes(node) else { return false }
+        return unescaped(content).withBytes { $0.beginsWithDataScheme }
     }
 
     /// Reads the text of `node`, a string.
@@ -29,24 +32,27 @@ struct DataURL: Equatable {
     ) throws(ConversionError) {
         let range = tape.contentRange(of: node)
         let content = bytes.extracting(range)
-        if let head = Head(content) {
-            switch Base64Text.check(content.extracting(head.dataStart..<content.count)) {
-            case .valid:
-                let type = range.lowerBound + 5..<range.lowerBound + head.typeEnd
-                mediaType = type.isEmpty ? nil : .slice(type)
-                data = .slice(range.lowerBound + head.dataStart..<range.upperBound)
-                return
-            case .escaped:
-                let buffer = ByteBuffer(capacity: range.count)
-                JSONStringContent.appendUnescaped(content, to: buffer)
-                if let plain = buffer.withBytes({ Self.parse($0) }) {
-                    self = plain
-                    return
-                }
-            case .broken: break
-            }
+        if let head = Head(content),
+            Base64Text.check(content.extracting(head.dataStart..<content.count)) == .valid
+        {
+            let type = range.lowerBound + 5..<range.lowerBound + head.typeEnd
+            mediaType = type.isEmpty ? nil : .slice(type)
+            data = .slice(range.lowerBound + head.dataStart..<range.upperBound)
+            return
+        }
+        if tape.hasEscapes(node),
+            let plain = Self.unescaped(content).withBytes({ Self.parse($0) })
+        {
+            self = plain
+            return
         }
         throw .invalid(node, tape, "must be an http(s) URL or a data: URL with valid base64")
+    }
+
+    private static func unescaped(_ content: Span<UInt8>) -> ByteBuffer {
+        let buffer = ByteBuffer(capacity: content.count)
+        JSONStringContent.appendUnescaped(content, to: buffer)
+        return buffer
     }
 
     private init(mediaType: JSONText?, data: JSONText) {
