@@ -90,7 +90,7 @@ struct ConfigLoaderTests {
         let loader = ConfigLoader(environment: environment, pathDefault: nowhere)
         let config = try loader.load().config
         #expect(config.upstreams.map(\.name) == names)
-        #expect(config.upstreams.last?.openai?.baseURL.description == url)
+        #expect(config.upstreams.last?.openai?.http.baseURL.description == url)
         let fallback = config.models.target(forModel: "gpt-5").map { config.upstreams[$0.upstream] }
         #expect(fallback?.name == (names.count > 1 ? names.last : nil))
         #expect(config.models.target(forModel: "demo").map { $0.upstream } == 0)
@@ -109,7 +109,7 @@ struct ConfigLoaderTests {
     func ollama(value: String, expected: String) throws {
         let loader = ConfigLoader(environment: ["OLLAMA_HOST": value], pathDefault: nowhere)
         let config = try loader.load().config
-        #expect(config.upstreams.last?.openai?.baseURL.description == expected)
+        #expect(config.upstreams.last?.openai?.http.baseURL.description == expected)
     }
 
     @Test("a named file is read, with files and credentials beside it")
@@ -130,8 +130,8 @@ struct ConfigLoaderTests {
         let (config, bundle) = try loader.load(path: path)
         let openai = try #require(config.upstreams[0].openai)
         #expect(openai.apiKey?.revealed == "from-file")
-        #expect(openai.headers.map(\.value.revealed) == ["from-credential", "from-env"])
-        #expect(openai.caFile == scratch.path + "/ca.pem")
+        #expect(openai.http.headers.map(\.value.revealed) == ["from-credential", "from-env"])
+        #expect(openai.http.caFile == scratch.path + "/ca.pem")
         #expect(try bundle.config() == config)
 
         let asDefault = try ConfigLoader(environment: environment, pathDefault: path).load()

@@ -32,10 +32,13 @@ struct ConfigParserTests {
         #expect(config.timeouts.clientIdle == 75 * second)
         #expect(config.timeouts.drain == 600 * second)
         let openai = try #require(config.upstreams.first?.openai)
-        #expect(openai.apiKey == nil && openai.headers.isEmpty && openai.proxy == nil)
-        #expect(openai.caFile == nil && openai.clientCertificate == nil && openai.clientKey == nil)
-        #expect(openai.connectionsMax == 512)
-        #expect(openai.idleTimeoutNanoseconds == 50 * second)
+        #expect(openai.apiKey == nil && openai.http.headers.isEmpty && openai.http.proxy == nil)
+        #expect(
+            openai.http.caFile == nil && openai.http.clientCertificate == nil
+                && openai.http.clientKey == nil
+        )
+        #expect(openai.http.connectionsMax == 512)
+        #expect(openai.http.idleTimeoutNanoseconds == 50 * second)
     }
 
     @Test("everything that can be said is taken")
@@ -87,18 +90,21 @@ struct ConfigParserTests {
         #expect(config.upstreams.map(\.name) == ["main", "demo"])
         #expect(config.upstreams[1].kind == .demo)
         let main = try #require(config.upstreams[0].openai)
-        #expect(main.baseURL.scheme == .https && main.baseURL.host == "api.example.com")
-        #expect(main.baseURL.port == 8443 && main.baseURL.path == "/v1")
+        #expect(main.http.baseURL.scheme == .https && main.http.baseURL.host == "api.example.com")
+        #expect(main.http.baseURL.port == 8443 && main.http.baseURL.path == "/v1")
         #expect(main.apiKey?.revealed == ConfigSample.secret)
-        #expect(main.headers.map(\.name) == ["X-Team"])
-        #expect(main.headers.map(\.value.revealed) == ["a " + ConfigSample.secret])
-        #expect(main.proxy?.revealed == "http://me:\(ConfigSample.secret)@proxy:3128")
-        #expect(main.caFile == "/conf/ca.pem" && main.clientCertificate == "/conf/c.pem")
-        #expect(main.clientKey == "/conf/k.pem")
-        #expect(main.connectionsMax == 9 && main.idleTimeoutNanoseconds == 90_000_000_000)
+        #expect(main.http.headers.map(\.name) == ["X-Team"])
+        #expect(main.http.headers.map(\.value.revealed) == ["a " + ConfigSample.secret])
+        #expect(main.http.proxy?.revealed == "http://me:\(ConfigSample.secret)@proxy:3128")
+        #expect(main.http.caFile == "/conf/ca.pem" && main.http.clientCertificate == "/conf/c.pem")
+        #expect(main.http.clientKey == "/conf/k.pem")
+        #expect(main.http.connectionsMax == 9 && main.http.idleTimeoutNanoseconds == 90_000_000_000)
         #expect(config.models.entries.map(\.pattern.text) == ["gpt-*", "gpt-5"])
-        #expect(config.models.entries.map(\.upstream) == [0, 1])
-        #expect(config.models.entries.map(\.upstreamModel) == [nil, "x"])
+        #expect(
+            config.models.entries.map(\.targets) == [
+                [.init(upstream: 0)], [.init(upstream: 1, model: "x")],
+            ]
+        )
         #expect(config.keys.keys.map(\.name) == ["a", "b"])
         #expect(config.keys.keys.map(\.user) == ["ada", nil])
         #expect(config.keys.keys.map(\.org) == ["o", nil])

@@ -57,7 +57,7 @@ extension UpstreamConfig {
     var openai: OpenAIConfig? {
         switch kind {
         case .openai(let openai): openai
-        case .demo: nil
+        case .azureOpenAI, .anthropic, .gemini, .bedrock, .sapAICore, .demo: nil
         }
     }
 }

@@ -7,7 +7,7 @@ struct ModelTableTests {
     private static func table(_ names: [String]) -> ModelTable {
         ModelTable(
             entries: names.enumerated().map { index, name in
-                ModelEntry(pattern: NamePattern(name), upstream: index, upstreamModel: nil)
+                ModelEntry(pattern: NamePattern(name), targets: [.init(upstream: index)])
             },
             upstreamNames: ["a", "open.ai", "demo"]
         )
@@ -54,7 +54,10 @@ struct ModelTableTests {
 
     @Test("a target's own model name replaces the client's")
     func replacement() {
-        let entry = ModelEntry(pattern: NamePattern("m"), upstream: 0, upstreamModel: "real")
+        let entry = ModelEntry(
+            pattern: NamePattern("m"),
+            targets: [.init(upstream: 0, model: "real")]
+        )
         let table = ModelTable(entries: [entry], upstreamNames: ["u"])
         #expect(table.target(forModel: "m")?.name == .replaced("real"))
     }

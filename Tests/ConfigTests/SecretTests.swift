@@ -24,7 +24,7 @@ struct SecretTests {
         let config = try ConfigSample().parse(Self.text)
         let openai = try #require(config.upstreams[0].openai)
         #expect(openai.apiKey?.revealed == ConfigSample.secret)
-        #expect(openai.baseURL.path == "/\(ConfigSample.secret)/v1")
+        #expect(openai.http.baseURL.path == "/\(ConfigSample.secret)/v1")
         #expect(!dumped(config).contains(ConfigSample.secret))
         #expect(!config.summary.contains(ConfigSample.secret))
         #expect(config.summary.contains("api_key ***"))

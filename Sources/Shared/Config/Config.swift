@@ -22,6 +22,13 @@ package struct Config: Equatable, Sendable {
     /// Whether `auth` is `off`: open to all, whatever the address.
     package var authIsOff: Bool
     package var timeouts: TimeoutConfig
+    package var retries: RetryConfig
+    /// Silence after which a stream gets a sign of life; nil sends none.
+    ///
+    /// Units: nanoseconds.
+    package var keepaliveNanoseconds: UInt64?
+    /// What a request to `/chat/stream` without a model asks for; `models` has an answer for it.
+    package var defaultModel: String?
     /// Largest request body, in bytes.
     package var bodyBytesMax: Int
     /// Whether every request is logged.
@@ -59,6 +66,24 @@ package struct TimeoutConfig: Equatable, Sendable {
     package init() {}
 }
 
+/// How often a request is tried before its client sees a failure.
+///
+/// Units: nanoseconds.
+package struct RetryConfig: Equatable, Sendable {
+    /// Attempts at one target, the first included.
+    package var triesPerTarget = 2
+    /// Targets that one request may see, fallback models included.
+    package var maxTargets = 3
+    /// Upper end of the random wait before the second attempt; it doubles with each.
+    package var backoffFirst: UInt64 = 200_000_000
+    /// What the wait never exceeds.
+    package var backoffMax: UInt64 = 8_000_000_000
+    /// The longest `Retry-After` of an upstream that is waited for.
+    package var retryAfterMax: UInt64 = 30_000_000_000
+
+    package init() {}
+}
+
 /// The caps of a configuration, each with its reason.
 package enum ConfigLimits {
     /// Bytes of the file: 10,000 keys take about 2 MiB.
@@ -69,6 +94,17 @@ package enum ConfigLimits {
     /// Metrics have a label per upstream, so their number bounds a page.
     package static let upstreamsMax = 64
     package static let modelsMax = 4096
+    /// Targets of one model: each may cost a client the time of an attempt.
+    package static let targetsMax = 16
+    /// Names of one model's `fallbacks`: no request sees more targets.
+    package static let fallbacksMax = 16
+    /// Deployments of one model in one resource group.
+    package static let deploymentsMax = 64
+    package static let weights = 1...1000
+    package static let triesPerTarget = 1...10
+    package static let targetsPerRequest = 1...16
+    /// No model writes more tokens in one answer.
+    package static let outputTokens = 1...10_000_000
     package static let keysMax = 10_000
     package static let headersMax = 32
     package static let originsMax = 64

@@ -2,61 +2,6 @@
 import JSON
 
 extension ConfigParser {
-    // MARK: Models
-
-    mutating func parseModels(_ node: JSONNode, upstreams: [String]) -> [ModelEntry] {
-        guard let entries = reader.entries(node) else { return [] }
-        if entries.count > ConfigLimits.modelsMax {
-            reader.fail(node, "at most \(ConfigLimits.modelsMax) models are allowed")
-        }
-        var models: [ModelEntry] = []
-        for entry in entries.prefix(ConfigLimits.modelsMax) {
-            let bytesMax = ConfigLimits.modelNameBytesMax
-            if !ConfigReader.isName(entry.name, max: bytesMax) {
-                reader.fail(entry, "expected 1 to \(bytesMax) bytes without control characters")
-            }
-            guard let members = reader.members(entry.value, .model) else { continue }
-            guard let targets = members["targets"] else {
-                reader.fail(entry.value, "targets is missing, like [ { \"upstream\": \"NAME\" } ]")
-                continue
-            }
-            if let model = parseTargets(targets, NamePattern(entry.name), upstreams) {
-                models.append(model)
-            }
-        }
-        return models
-    }
-
-    private mutating func parseTargets(
-        _ node: JSONNode,
-        _ pattern: NamePattern,
-        _ upstreams: [String]
-    ) -> ModelEntry? {
-        guard let targets = reader.elements(node, max: .max) else { return nil }
-        guard targets.count == 1, let target = targets.first else {
-            reader.fail(
-                node,
-                "this version takes exactly one target per model, found \(targets.count)"
-            )
-            return nil
-        }
-        guard let members = reader.members(target, .target) else { return nil }
-        let model = members["model"].flatMap {
-            reader.name($0, max: ConfigLimits.modelNameBytesMax)
-        }
-        guard let upstream = members["upstream"] else {
-            reader.fail(target, "upstream is missing")
-            return nil
-        }
-        guard let name = reader.string(upstream) else { return nil }
-        guard let index = upstreams.firstIndex(of: name) else {
-            let hint = Suggestion.text(for: name, among: upstreams)
-            reader.fail(upstream, "there is no upstream of this name" + hint)
-            return nil
-        }
-        return ModelEntry(pattern: pattern, upstream: index, upstreamModel: model)
-    }
-
     // MARK: Keys
 
     mutating func parseKeys(_ node: JSONNode) -> [ClientKey] {
@@ -76,20 +21,24 @@ extension ConfigParser {
             }
             let user = members["user"].flatMap { reader.name($0) }
             let org = members["org"].flatMap { reader.name($0) }
-            let models = members["models"].flatMap { parsePatterns($0) }
+            let models = members["models"].flatMap {
+                parsePatterns($0, whenEmpty: "leave it out to allow all")
+            }
             guard let name, let digest else { continue }
             keys.append(ClientKey(name: name, digest: digest, user: user, org: org, models: models))
         }
         return keys
     }
 
-    private mutating func required(
+    /// The value of a key that must be there.
+    mutating func required(
         _ key: String,
         _ members: [String: JSONNode],
-        _ object: JSONNode
+        _ object: JSONNode,
+        _ example: String? = nil
     ) -> JSONNode? {
         if let node = members[key] { return node }
-        reader.fail(object, "\(key) is missing")
+        reader.fail(object, "\(key) is missing" + (example.map { ", \($0)" } ?? ""))
         return nil
     }
 
@@ -107,12 +56,13 @@ extension ConfigParser {
         return digest
     }
 
-    private mutating func parsePatterns(_ node: JSONNode) -> [NamePattern]? {
+    /// Names of models in which `*` may stand.
+    mutating func parsePatterns(_ node: JSONNode, whenEmpty hint: String) -> [NamePattern]? {
         guard let elements = reader.elements(node, max: ConfigLimits.patternsMax) else {
             return nil
         }
         if elements.isEmpty {
-            reader.fail(node, "expected at least one model; leave it out to allow all")
+            reader.fail(node, "expected at least one model; \(hint)")
         }
         return elements.compactMap { element in
             reader.name(element, max: ConfigLimits.modelNameBytesMax).map { NamePattern($0) }

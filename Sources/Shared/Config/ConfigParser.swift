@@ -9,6 +9,8 @@ package struct ConfigParser {
     package static let listenDefault = "127.0.0.1:3001"
     package static let statusListenDefault = "127.0.0.1:3002"
     package static let bodyBytesMaxDefault = 32 << 20
+    /// Nanoseconds: below the 30 s after which some proxies give up on a silent connection.
+    package static let keepaliveDefault: UInt64 = 15_000_000_000
 
     var reader: ConfigReader
     let surroundings: ConfigSurroundings
@@ -108,8 +110,7 @@ package struct ConfigParser {
                 "upstreams is missing: name at least one, for example { \"kind\": \"demo\" }"
             )
         }
-        let names = upstreams.map(\.name)
-        let models = members["models"].map { parseModels($0, upstreams: names) } ?? []
+        let models = parseModels(members["models"], upstreams: upstreams)
         let keys = members["keys"].map { parseKeys($0) } ?? []
         let authIsOff = members["auth"].map { parseAuth($0, keys: members["keys"]) } ?? false
         var config = Config(
@@ -117,10 +118,15 @@ package struct ConfigParser {
             statusListen: parseStatus(members["status"]),
             workers: parseWorkers(members["workers"]),
             upstreams: upstreams.compactMap(\.config),
-            models: ModelTable(entries: models, upstreamNames: names),
+            models: models,
             keys: KeyTable(keys),
             authIsOff: authIsOff,
             timeouts: TimeoutConfig(),
+            retries: members["retries"].map { parseRetries($0) } ?? RetryConfig(),
+            keepaliveNanoseconds: members["streams"].map {
+                parseKeepalive($0, default: Self.keepaliveDefault)
+            } ?? Self.keepaliveDefault,
+            defaultModel: members["default_model"].flatMap { parseDefaultModel($0, models) },
             bodyBytesMax: Self.bodyBytesMaxDefault,
             logsAccess: true,
             corsOrigins: nil
@@ -150,6 +156,12 @@ package struct ConfigParser {
         }
         checkClash(config, members["status"], root)
         return config
+    }
+
+    private mutating func parseDefaultModel(_ node: JSONNode, _ models: ModelTable) -> String? {
+        let name = reader.name(node, max: ConfigLimits.modelNameBytesMax)
+        guard let name, checkModelName(name, node, models) else { return nil }
+        return name
     }
 
     // MARK: Addresses

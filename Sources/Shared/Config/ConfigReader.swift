@@ -145,6 +145,30 @@ struct ConfigReader {
         !text.isEmpty && text.utf8.count <= max && text.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
     }
 
+    /// One of the words of `T`.
+    mutating func choice<T: RawRepresentable & CaseIterable>(_ node: JSONNode, of _: T.Type) -> T?
+    where T.RawValue == String {
+        choice(node, among: Array(T.allCases))
+    }
+
+    /// One of some words of `T`.
+    mutating func choice<T: RawRepresentable>(_ node: JSONNode, among values: [T]) -> T?
+    where T.RawValue == String {
+        let words = values.map(\.rawValue)
+        let text = tape.string(of: node, in: bytes.span)
+        if let value = values.first(where: { $0.rawValue == text }) { return value }
+        let hint = text.map { Suggestion.text(for: $0, among: words) } ?? ""
+        fail(node, "expected \(Self.choices(words))" + hint)
+        return nil
+    }
+
+    /// `words` as a sentence has them: `"a", "b" or "c"`.
+    static func choices(_ words: [String]) -> String {
+        let quoted = words.map { "\"\($0)\"" }
+        guard quoted.count > 1, let last = quoted.last else { return quoted.joined() }
+        return quoted.dropLast().joined(separator: ", ") + " or " + last
+    }
+
     mutating func bool(_ node: JSONNode) -> Bool? {
         guard let truth = tape.bool(of: node) else {
             fail(node, "expected true or false, found \(describe(node))")

@@ -7,11 +7,18 @@ package enum ConfigSection: CaseIterable, Sendable {
     case root
     case status
     case openaiUpstream
+    case azureUpstream
+    case anthropicUpstream
+    case geminiUpstream
+    case bedrockUpstream
+    case sapUpstream
     case demoUpstream
     case model
     case target
     case key
     case timeouts
+    case retries
+    case streams
     case guards
     case logs
     case cors
@@ -21,35 +28,54 @@ package enum ConfigSection: CaseIterable, Sendable {
         switch self {
         case .root: ""
         case .status: "status"
-        case .openaiUpstream, .demoUpstream: "upstreams.NAME"
+        case .openaiUpstream, .azureUpstream, .anthropicUpstream, .geminiUpstream,
+            .bedrockUpstream, .sapUpstream, .demoUpstream:
+            "upstreams.NAME"
         case .model: "models.NAME"
         case .target: "models.NAME.targets[]"
         case .key: "keys[]"
         case .timeouts: "timeouts"
+        case .retries: "retries"
+        case .streams: "streams"
         case .guards: "guards"
         case .logs: "logs"
         case .cors: "cors"
         }
     }
 
+    /// The keys of every upstream that is reached over HTTP.
+    private static let httpKeys = [
+        "kind", "base_url", "headers", "proxy", "ca_file", "client_cert", "client_key",
+        "connections_max", "idle_timeout",
+    ]
+
     package var keys: [String] {
         switch self {
         case .root:
             [
-                "listen", "status", "workers", "upstreams", "models", "keys", "auth", "timeouts",
-                "guards", "logs", "cors", "$schema",
+                "listen", "status", "workers", "upstreams", "models", "default_model", "keys",
+                "auth", "timeouts", "retries", "streams", "guards", "logs", "cors", "$schema",
             ]
         case .status: ["listen"]
-        case .openaiUpstream:
-            [
-                "kind", "base_url", "api_key", "headers", "proxy", "ca_file", "client_cert",
-                "client_key", "connections_max", "idle_timeout",
+        case .openaiUpstream: Self.httpKeys + ["api_key", "responses"]
+        case .azureUpstream: Self.httpKeys + ["api_key", "api_version", "responses"]
+        case .anthropicUpstream: Self.httpKeys + ["api_key", "version"]
+        case .geminiUpstream: Self.httpKeys + ["api_key", "api_version"]
+        case .bedrockUpstream:
+            Self.httpKeys + ["region", "access_key_id", "secret_access_key", "session_token"]
+        case .sapUpstream:
+            Self.httpKeys + [
+                "service_key", "resource_group", "api_version", "responses_api_version",
+                "discovery_interval", "tenant_header", "token_request", "deployments", "discover",
+                "orchestration", "client_type", "include", "exclude",
             ]
         case .demoUpstream: ["kind"]
-        case .model: ["targets"]
-        case .target: ["upstream", "model"]
+        case .model: ["targets", "balance", "fallbacks", "strict", "max_tokens"]
+        case .target: ["upstream", "model", "weight", "api"]
         case .key: ["name", "hash", "user", "org", "models"]
         case .timeouts: TimeoutKey.allCases.map(\.rawValue)
+        case .retries: ["tries_per_target", "max_targets", "backoff", "retry_after_max"]
+        case .streams: ["keepalive"]
         case .guards: ["max_body"]
         case .logs: ["access"]
         case .cors: ["origins"]

@@ -25,10 +25,14 @@ package struct ClientKey: Equatable, Sendable {
     }
 
     /// Whether the client may ask for `model`, as it wrote it.
+    ///
+    /// A `[1m]` at its end needs no permission of its own.
     package func allows(model: Span<UInt8>) -> Bool {
         guard let models else { return true }
-        for pattern in models where pattern.matches(model) {
-            return true
+        let suffix = ModelTable.suffixCount(of: model)
+        for pattern in models {
+            if pattern.matches(model) { return true }
+            if suffix > 0, pattern.matches(model.extracting(droppingLast: suffix)) { return true }
         }
         return false
     }

@@ -1,48 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// One entry of `models`: a name or pattern that clients ask for, and who answers.
-package struct ModelEntry: Equatable, Sendable {
-    package let pattern: NamePattern
-    /// Index in `Config.upstreams`.
-    package let upstream: Int
-    /// What the upstream calls it; nil passes the client's name on.
-    package let upstreamModel: String?
-
-    package init(pattern: NamePattern, upstream: Int, upstreamModel: String?) {
-        self.pattern = pattern
-        self.upstream = upstream
-        self.upstreamModel = upstreamModel
-    }
+/// Who answers for a model name.
+package enum ModelRoute: Equatable, Sendable {
+    /// The entry with this index in `ModelTable.entries`.
+    case entry(Int)
+    /// `UPSTREAM/MODEL`: the upstream with this index in `Config.upstreams`; its model's name
+    /// begins behind `prefix` bytes.
+    case direct(upstream: Int, prefix: Int)
 }
 
-/// Where a request for a model goes.
-package struct ModelTarget: Equatable, Sendable {
-    /// The model name that the upstream gets.
-    package enum Name: Equatable, Sendable {
-        /// The client's, as it stands.
-        case unchanged
-        /// The client's without this many bytes at its front (`UPSTREAM/`).
-        case withoutPrefix(Int)
-        case replaced(String)
-    }
-
-    /// Index in `Config.upstreams`.
-    package let upstream: Int
-    package let name: Name
-    /// Index in `ModelTable.entries`; nil for `UPSTREAM/MODEL`.
-    package let entry: Int?
-
-    package init(upstream: Int, name: Name, entry: Int?) {
-        self.upstream = upstream
-        self.name = name
-        self.entry = entry
-    }
-}
-
-/// Finds the upstream for a model name.
+/// Finds who answers for a model name.
 ///
 /// First an entry with exactly this name, then `UPSTREAM/MODEL`, which always works, then the
-/// pattern with the most literal characters; of equals the first of the file.
+/// pattern with the most literal characters; of equals the first of the file. A `[1m]` at the end,
+/// which Claude Code puts there to ask for a long context, is not part of the name unless an entry
+/// has it literally.
 package struct ModelTable: Equatable, Sendable {
     /// In the order of the file.
     package let entries: [ModelEntry]
@@ -52,6 +24,8 @@ package struct ModelTable: Equatable, Sendable {
     private let exactNames: [[UInt8]]
     /// Indices of patterns, the closest first.
     private let patterns: [Int]
+    /// Those of them that end in the suffix.
+    private let suffixedPatterns: [Int]
 
     package init(entries: [ModelEntry], upstreamNames: [String]) {
         self.entries = entries
@@ -67,36 +41,62 @@ package struct ModelTable: Equatable, Sendable {
                 let counts = (entries[one].pattern.literalCount, entries[two].pattern.literalCount)
                 return counts.0 == counts.1 ? one < two : counts.0 > counts.1
             }
+        suffixedPatterns = patterns.filter { Self.hasSuffix(entries[$0].pattern) }
     }
 
-    /// Where `model`, as the client wrote it, goes; nil when nobody answers for it.
+    /// Who answers for `model`, as the client wrote it; nil when nobody does.
     ///
     /// Allocates nothing.
-    package func target(forModel model: Span<UInt8>) -> ModelTarget? {
+    package func route(forModel model: Span<UInt8>) -> ModelRoute? {
         guard model.count <= ConfigLimits.modelNameBytesMax else { return nil }
-        if let entry = exactEntry(model) {
-            return target(of: entry)
-        }
-        if let target = prefixed(model) {
-            return target
-        }
-        for entry in patterns where entries[entry].pattern.matches(model) {
-            return target(of: entry)
+        let suffix = Self.suffixCount(of: model)
+        if suffix > 0, let entry = literalEntry(model) { return .entry(entry) }
+        let name = model.extracting(droppingLast: suffix)
+        if let entry = exactEntry(name) { return .entry(entry) }
+        if let route = prefixed(name) { return route }
+        for entry in patterns where entries[entry].pattern.matches(name) {
+            return .entry(entry)
         }
         return nil
     }
 
-    package func target(forModel model: String) -> ModelTarget? {
+    package func route(forModel model: String) -> ModelRoute? {
         let bytes = Array(model.utf8)
-        return target(forModel: bytes.span)
+        return route(forModel: bytes.span)
     }
 
-    private func target(of entry: Int) -> ModelTarget {
-        ModelTarget(
-            upstream: entries[entry].upstream,
-            name: entries[entry].upstreamModel.map { .replaced($0) } ?? .unchanged,
-            entry: entry
-        )
+    /// The part of `model` that a target without a model of its own gets: without `UPSTREAM/`,
+    /// and without a suffix that its entry does not have literally.
+    package func nameRange(of route: ModelRoute, in model: Span<UInt8>) -> Range<Int> {
+        let suffix = Self.suffixCount(of: model)
+        switch route {
+        case .direct(_, let prefix):
+            return prefix..<model.count - suffix
+        case .entry(let entry):
+            return 0..<model.count - (Self.hasSuffix(entries[entry].pattern) ? 0 : suffix)
+        }
+    }
+
+    /// Bytes of a `[1m]` at the end of `model`: 0 when there is none, or nothing else.
+    package static func suffixCount(of model: Span<UInt8>) -> Int {
+        let start = model.count - 4
+        guard start > 0, model[start] == UInt8(ascii: "["),
+            model[start + 1] == UInt8(ascii: "1"), model[start + 2] == UInt8(ascii: "m"),
+            model[start + 3] == UInt8(ascii: "]")
+        else { return 0 }
+        return 4
+    }
+
+    private static func hasSuffix(_ pattern: NamePattern) -> Bool {
+        suffixCount(of: pattern.text.utf8.span) > 0
+    }
+
+    private func literalEntry(_ model: Span<UInt8>) -> Int? {
+        if let entry = exactEntry(model) { return entry }
+        for entry in suffixedPatterns where entries[entry].pattern.matches(model) {
+            return entry
+        }
+        return nil
     }
 
     private func exactEntry(_ model: Span<UInt8>) -> Int? {
@@ -111,7 +111,7 @@ package struct ModelTable: Equatable, Sendable {
         return nil
     }
 
-    private func prefixed(_ model: Span<UInt8>) -> ModelTarget? {
+    private func prefixed(_ model: Span<UInt8>) -> ModelRoute? {
         var slash = 0
         while slash < model.count, model[slash] != UInt8(ascii: "/") {
             slash += 1
@@ -120,7 +120,7 @@ package struct ModelTable: Equatable, Sendable {
         let prefix = model.extracting(first: slash)
         for index in upstreamNames.indices
         where Self.compare(upstreamNames[index], prefix) == 0 {
-            return ModelTarget(upstream: index, name: .withoutPrefix(slash + 1), entry: nil)
+            return .direct(upstream: index, prefix: slash + 1)
         }
         return nil
     }

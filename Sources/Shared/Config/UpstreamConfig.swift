@@ -5,8 +5,43 @@ package struct UpstreamConfig: Equatable, Sendable {
     package enum Kind: Equatable, Sendable {
         /// Anything that speaks OpenAI's HTTP interface.
         case openai(OpenAIConfig)
+        /// OpenAI's models in Azure.
+        case azureOpenAI(AzureConfig)
+        /// Anthropic's Messages interface.
+        case anthropic(AnthropicConfig)
+        /// Google's Gemini interface.
+        case gemini(GeminiConfig)
+        /// Amazon Bedrock's runtime.
+        case bedrock(BedrockConfig)
+        /// The deployments of one resource group of SAP AI Core.
+        case sapAICore(SAPConfig)
         /// The model inside the worker.
         case demo
+
+        package var name: UpstreamKind {
+            switch self {
+            case .openai: .openai
+            case .azureOpenAI: .azureOpenAI
+            case .anthropic: .anthropic
+            case .gemini: .gemini
+            case .bedrock: .bedrock
+            case .sapAICore: .sapAICore
+            case .demo: .demo
+            }
+        }
+
+        /// How the upstream is reached; nil for the one inside the worker.
+        package var http: HTTPUpstreamConfig? {
+            switch self {
+            case .openai(let config): config.http
+            case .azureOpenAI(let config): config.http
+            case .anthropic(let config): config.http
+            case .gemini(let config): config.http
+            case .bedrock(let config): config.http
+            case .sapAICore(let config): config.http
+            case .demo: nil
+            }
+        }
     }
 
     package let name: String
@@ -18,7 +53,44 @@ package struct UpstreamConfig: Equatable, Sendable {
     }
 }
 
-package struct OpenAIConfig: Equatable, Sendable {
+/// What `kind` may say, also the provider's name in status and metrics.
+package enum UpstreamKind: String, CaseIterable, Sendable {
+    case openai
+    case azureOpenAI = "azure-openai"
+    case anthropic
+    case gemini
+    case bedrock
+    case sapAICore = "sap-ai-core"
+    case demo
+
+    /// The keys of an upstream of this kind.
+    package var section: ConfigSection {
+        switch self {
+        case .openai: .openaiUpstream
+        case .azureOpenAI: .azureUpstream
+        case .anthropic: .anthropicUpstream
+        case .gemini: .geminiUpstream
+        case .bedrock: .bedrockUpstream
+        case .sapAICore: .sapUpstream
+        case .demo: .demoUpstream
+        }
+    }
+
+    /// The wire formats that `api` of a target may ask for; empty when there is no choice.
+    package var interfaces: [TargetAPI] {
+        switch self {
+        case .openai, .azureOpenAI: [.chat, .responses]
+        case .anthropic: [.messages]
+        case .gemini: [.gemini]
+        case .bedrock: [.converse, .invoke]
+        case .sapAICore: [.chat, .responses, .gemini, .converse, .invoke]
+        case .demo: []
+        }
+    }
+}
+
+/// What all upstreams share that are reached over HTTP.
+package struct HTTPUpstreamConfig: Equatable, Sendable {
     /// Connections of one worker to one upstream: five workers make 2,560, at 60 KB each with TLS.
     package static let connectionsMaxDefault = 512
     /// Nanoseconds an unused connection is kept: below the 60 s of common load balancers.
@@ -30,7 +102,6 @@ package struct OpenAIConfig: Equatable, Sendable {
     }
 
     package var baseURL: BaseURL
-    package var apiKey: Secret?
     /// Sent with every request, in the order of the file.
     package var headers: [Header] = []
     /// `http://` or `https://` URL, may hold a password; nil connects directly.
@@ -44,134 +115,5 @@ package struct OpenAIConfig: Equatable, Sendable {
 
     package init(baseURL: BaseURL) {
         self.baseURL = baseURL
-    }
-}
-
-/// Where an upstream is: `http://` or `https://`, a host, perhaps a port and a path.
-package struct BaseURL: Equatable, Sendable {
-    package enum Scheme: String, Sendable {
-        case http, https
-
-        var port: UInt16 {
-            switch self {
-            case .http: 80
-            case .https: 443
-            }
-        }
-    }
-
-    package let scheme: Scheme
-    /// A name or a numeric address, IPv6 without brackets.
-    package let host: String
-    package let port: UInt16
-    /// Without a slash at the end: empty or `/v1`.
-    package let path: String
-    /// Whether parts come from references, so that the path is not shown.
-    private let isMasked: Bool
-
-    /// Why a text is no base URL.
-    package enum Failure: Error, Equatable {
-        case scheme
-        case userinfo
-        case queryOrFragment
-        case host
-        case port
-        case path
-    }
-
-    /// Takes a URL apart; anything that needs repair is refused.
-    package init(_ text: String, isMasked: Bool = false) throws(Failure) {
-        self.isMasked = isMasked
-        var rest = text[...]
-        if rest.hasPrefix("https://") {
-            scheme = .https
-            rest = rest.dropFirst(8)
-        } else if rest.hasPrefix("http://") {
-            scheme = .http
-            rest = rest.dropFirst(7)
-        } else {
-            throw .scheme
-        }
-        if rest.contains("?") || rest.contains("#") { throw .queryOrFragment }
-        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-        var authority = rest[..<slash]
-        var path = rest[slash...]
-        if authority.contains("@") { throw .userinfo }
-        while path.hasSuffix("/") {
-            path = path.dropLast()
-        }
-        guard path.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\\") })
-        else { throw .path }
-        self.path = String(path)
-        let colon = authority.lastIndex(of: ":")
-        let bracket = authority.lastIndex(of: "]")
-        if let colon, bracket.map({ $0 < colon }) ?? true {
-            let digits = authority[authority.index(after: colon)...]
-            guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let port = UInt16(digits),
-                port > 0
-            else { throw .port }
-            self.port = port
-            authority = authority[..<colon]
-        } else {
-            port = scheme.port
-        }
-        if authority.hasPrefix("[") {
-            guard authority.hasSuffix("]") else { throw .host }
-            authority = authority.dropFirst().dropLast()
-            guard !authority.isEmpty, authority.utf8.allSatisfy(Self.isAddressByte) else {
-                throw .host
-            }
-        } else {
-            guard !authority.isEmpty, authority.utf8.allSatisfy(Self.isNameByte) else {
-                throw .host
-            }
-        }
-        host = String(authority)
-    }
-
-    /// Letters, digits and the marks of names; names beyond ASCII have to come in their ASCII form.
-    private static func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "-"),
-            UInt8(ascii: "_"):
-            true
-        default: false
-        }
-    }
-
-    private static func isAddressByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "f"), UInt8(ascii: "A")...UInt8(ascii: "F"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: ":"), UInt8(ascii: "."):
-            true
-        default: false
-        }
-    }
-}
-
-extension BaseURL: CustomStringConvertible, CustomReflectable {
-    package var customMirror: Mirror { Mirror(self, children: ["url": description]) }
-
-    /// The URL; its host is no secret, its path is when it came from one.
-    package var description: String {
-        let path = isMasked && !path.isEmpty ? "/***" : path
-        let host = host.contains(":") ? "[\(host)]" : host
-        let shownPort = port == scheme.port ? "" : ":\(port)"
-        return "\(scheme.rawValue)://\(host)\(shownPort)\(path)"
-    }
-}
-
-extension BaseURL.Failure {
-    /// Says what is wrong without showing the text, which may hold a secret.
-    var message: String {
-        switch self {
-        case .scheme: "write a URL that starts with http:// or https://"
-        case .userinfo: "a user name or password in the URL is not taken; use api_key or headers"
-        case .queryOrFragment: "a query or fragment in the URL is not taken"
-        case .host: "the host of the URL is missing or has wrong characters"
-        case .port: "the port of the URL must be a number from 1 to 65535"
-        case .path: "the path of the URL has characters that must be percent-encoded"
-        }
     }
 }

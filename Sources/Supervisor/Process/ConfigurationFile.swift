@@ -37,11 +37,8 @@ extension FleetSettings {
             status: config.statusListen,
             workers: workers,
             bundle: encoded.array,
-            upstreams: config.upstreams.map { upstream in
-                switch upstream.kind {
-                case .openai: UpstreamDefinition(name: upstream.name, provider: "openai")
-                case .demo: UpstreamDefinition(name: upstream.name, provider: "demo")
-                }
+            upstreams: config.upstreams.map {
+                UpstreamDefinition(name: $0.name, provider: $0.kind.name.rawValue)
             },
             drain: config.timeouts.drain,
             // What the configuration allows to run is finished.

@@ -50,6 +50,8 @@ package struct UpstreamComplaint: Error, Equatable, Sendable {
     /// The upstream's own type and code, as text.
     package var type: String?
     package var code: String?
+    /// The member of the upstream's request that it names as the culprit.
+    package var param: String?
     package var message: String
     /// Milliseconds after which it may be asked again.
     package var retryAfterMilliseconds: Int?

@@ -11,11 +11,9 @@ enum UpstreamBuilder {
         var lane: [UpstreamSettings] = []
         for (position, upstream) in configured.enumerated() {
             let kind: Upstream.Kind
-            switch upstream.kind {
-            case .demo:
-                kind = .demo
-            case .openai(let config):
-                let settings = settings(upstream.name, config)
+            if let http = upstream.kind.http {
+                let config = AuthorizedConfig(http: http, field: authorization(upstream.kind))
+                let settings = settings(upstream.name, http)
                 kind = .openai(
                     OpenAIUpstream(
                         heads: heads(config, settings),
@@ -24,25 +22,45 @@ enum UpstreamBuilder {
                     )
                 )
                 lane.append(settings)
+            } else {
+                kind = .demo
             }
             upstreams.append(Upstream(name: upstream.name, position: position, kind: kind))
         }
         return (upstreams, lane)
     }
 
-    private static func fields(_ config: OpenAIConfig) -> [(name: String, value: String)] {
-        var fields: [(name: String, value: String)] = []
-        if let key = config.apiKey {
-            fields.append((name: "authorization", value: "Bearer \(key.revealed)"))
+    /// An upstream and the field that lets us in.
+    private struct AuthorizedConfig {
+        let http: HTTPUpstreamConfig
+        let field: (name: String, value: String)?
+    }
+
+    /// Every kind is asked like `openai`; those with another interface only share its key's field.
+    private static func authorization(
+        _ kind: UpstreamConfig.Kind
+    ) -> (name: String, value: String)? {
+        switch kind {
+        case .openai(let config):
+            config.apiKey.map { ("authorization", "Bearer \($0.revealed)") }
+        case .azureOpenAI(let config): config.apiKey.map { ("api-key", $0.revealed) }
+        case .anthropic(let config): config.apiKey.map { ("x-api-key", $0.revealed) }
+        case .gemini(let config): config.apiKey.map { ("x-goog-api-key", $0.revealed) }
+        case .bedrock, .sapAICore, .demo: nil
         }
-        for header in config.headers {
+    }
+
+    private static func fields(_ config: AuthorizedConfig) -> [(name: String, value: String)] {
+        var fields: [(name: String, value: String)] = []
+        if let field = config.field { fields.append(field) }
+        for header in config.http.headers {
             fields.append((name: header.name, value: header.value.revealed))
         }
         return fields
     }
 
     private static func heads(
-        _ config: OpenAIConfig,
+        _ config: AuthorizedConfig,
         _ settings: UpstreamSettings
     ) -> UpstreamHeads {
         UpstreamHeads(
@@ -53,7 +71,7 @@ enum UpstreamBuilder {
     }
 
     private static func listing(
-        _ config: OpenAIConfig,
+        _ config: AuthorizedConfig,
         _ settings: UpstreamSettings
     ) -> ControlRequest {
         var request = ControlRequest(
@@ -65,7 +83,7 @@ enum UpstreamBuilder {
         return request
     }
 
-    private static func settings(_ name: String, _ config: OpenAIConfig) -> UpstreamSettings {
+    private static func settings(_ name: String, _ config: HTTPUpstreamConfig) -> UpstreamSettings {
         let url = config.baseURL
         var settings = UpstreamSettings(
             name: name,

@@ -101,7 +101,7 @@ final class ModelCatalog {
             result.append(Entry(id: id, owner: owner))
         }
         for entry in worker.models.entries where entry.pattern.isExact {
-            add(entry.pattern.text, worker.upstreams[entry.upstream].name)
+            add(entry.pattern.text, worker.upstreams[entry.targets[0].upstream].name)
         }
         for upstream in worker.upstreams {
             for model in listings.models(of: upstream) {
