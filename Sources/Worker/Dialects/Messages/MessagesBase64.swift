@@ -52,17 +52,6 @@ enum MessagesBase64 {
     private static func starts(_ content: Span<UInt8>, _ prefix: StaticString) -> Bool {
         let count = prefix.utf8CodeUnitCount
         guard content.count >= count else { return false }
-        return content.extracting(first: count).isEqual(to: prefix)
-    }
-}
-
-extension Span<UInt8> {
-    /// Whether these are the bytes of `text`.
-    func isEqual(to text: StaticString) -> Bool {
-        guard count == text.utf8CodeUnitCount else { return false }
-        // SAFETY: a static string's bytes live forever; the index stays below its count.
-        let other = unsafe UnsafeBufferPointer(start: text.utf8Start, count: count)
-        for index in indices where unsafe self[index] != other[index] { return false }
-        return true
+        return MessagesBytes.equal(content.extracting(first: count), prefix)
     }
 }
