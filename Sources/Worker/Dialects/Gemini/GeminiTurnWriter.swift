@@ -132,7 +132,7 @@ struct GeminiTurnWriter {
                 if index + 1 < message.parts.count,
                     case .thinking(let thinking) = message.parts[index + 1], thinking.text == nil
                 {
-                    signature = usable(thinking.signature, bytes)
+                    signature = GeminiBase64.usable(thinking.signature, bytes)
                 }
                 writeText(block, .assistant, signature, from: bytes, &omissions, to: &writer)
             case .thinking(let thinking):
@@ -188,7 +188,7 @@ struct GeminiTurnWriter {
         _ omissions: inout Omissions,
         to writer: inout JSONWriter
     ) {
-        let signature = usable(thinking.signature, bytes)
+        let signature = GeminiBase64.usable(thinking.signature, bytes)
         let isOwn = conversation.format == .gemini && thinking.encrypted == nil
         guard signature != nil || (isOwn && thinking.text != nil) else {
             omissions.add(.thinkingHistory, of: conversation.format)
@@ -204,15 +204,6 @@ struct GeminiTurnWriter {
             writer.value(signature, from: bytes)
         }
         writer.endObject()
-    }
-
-    /// A signature that Google can parse; what another vendor's mark hides behind is none.
-    private func usable(_ signature: JSONText?, _ bytes: Span<UInt8>) -> JSONText? {
-        switch signature {
-        case .slice(let range): GeminiBase64.isAny(bytes.extracting(range)) ? signature : nil
-        case .text(let text): GeminiBase64.isAny(text.utf8.span) ? signature : nil
-        case nil: nil
-        }
     }
 
     private mutating func writeCall(
@@ -237,7 +228,7 @@ struct GeminiTurnWriter {
         writer.raw(Span())
         scratch.appendObject(call.input, from: bytes, to: writer.buffer)
         writer.endObject()
-        if let signature = usable(call.signature, bytes) {
+        if let signature = GeminiBase64.usable(call.signature, bytes) {
             writer.name("thoughtSignature")
             writer.value(signature, from: bytes)
         } else if needsSignature {
