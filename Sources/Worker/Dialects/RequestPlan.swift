@@ -27,6 +27,8 @@ package struct RequestPlan: Equatable {
     package var maxTokensDefault: Int?
     /// Members that this upstream has refused and that are left out this time.
     package var refused: [String] = []
+    /// Names of the client's `anthropic-beta` header, for hosts that want them in the body.
+    package var betas: [String] = []
 
     package init(
         format: WireFormat,
@@ -76,6 +78,8 @@ package struct ModelRules: Equatable, Sendable {
     package var takesMediaURLs = true
     /// Output limit where the format demands one and nobody gives one.
     package var maxTokensDefault = 4096
+    /// What only Claude's models differ in.
+    package var claude = ClaudeRules()
 
     package init() {}
 
