@@ -30,6 +30,8 @@ struct ResponsesBody {
     var omissions = Omissions()
     /// Calls that came without an id and got one.
     var named = ResponsesCallNames()
+    /// Thoughts that may be the summary of encrypted ones behind them.
+    var summary: JSONText?
 
     init(
         _ conversation: Conversation,
