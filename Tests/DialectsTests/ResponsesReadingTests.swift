@@ -319,7 +319,7 @@ struct ResponsesReadingTests {
             events: [
                 #"{"type":"error","sequence_number":3,"code":"server_is_overloaded","message":"later","param":null}"#
             ],
-            words: ["error 0 server_is_overloaded later"]
+            words: ["error 503 server_is_overloaded later"]
         ),
         Stream(
             name: "an error without a type",
