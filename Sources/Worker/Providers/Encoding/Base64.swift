@@ -41,7 +41,8 @@ package enum Base64 {
 
     /// Appends `bytes` as text.
     package static func append(encoding bytes: Span<UInt8>, to out: ByteBuffer) {
-        let digits = Self.digits
+        let alphabet = Self.digits
+        let digits = alphabet.span
         let whole = bytes.count / 3 * 3
         out.reserve(encodedCount(bytes.count))
         var at = 0
@@ -106,7 +107,9 @@ package enum Base64 {
     ) throws(Base64Error) {
         guard text.count % 4 == 0 else { throw .length }
         guard text.count > 0 else { return }
-        let values = Self.values
+        // Indexing the array itself costs four times as much as its span.
+        let table = Self.values
+        let values = table.span
         let last = text.count - 4
         var at = 0
         while at < last {
@@ -136,7 +139,7 @@ package enum Base64 {
     private static func firstBad(
         in text: Span<UInt8>,
         from start: Int,
-        _ values: [256 of UInt8]
+        _ values: Span<UInt8>
     ) -> Base64Error {
         var at = start
         while values[Int(text[at])] != none { at += 1 }
