@@ -223,7 +223,9 @@ struct ResponsesBody {
         guard effort != nil || reasoning.showsThoughts == true, takes("reasoning") else { return }
         writer.name("reasoning")
         writer.beginObject()
-        if let effort { writer.member("effort", effort.rawValue) }
+        if let effort {
+            writer.member("effort", OpenAIModel(plan.model).nearest(effort).rawValue)
+        }
         if reasoning.showsThoughts == true { writer.member("summary", "auto") }
         writer.endObject()
     }
