@@ -4,6 +4,7 @@
 Words in brackets in the last user message tell it how to behave.
 """
 
+import json
 import re
 from dataclasses import dataclass, field
 
@@ -190,5 +191,4 @@ def instance(schema, number=0):
 
 
 def _json(schema):
-    import json
     return json.dumps(instance(schema) if schema else {"answer": 42}, ensure_ascii=False)

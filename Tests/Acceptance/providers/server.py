@@ -5,11 +5,14 @@ import asyncio
 import itertools
 import json
 import threading
+import traceback
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlsplit
 
 # Sizes of the pieces in which streams are written: no event, line or character stays whole.
 PIECES = (1, 7, 64, 3, 500, 2, 31)
+# Before the first byte of an answer to `[slow]`.
+SLOW_SECONDS = 1.2
 
 
 class Answer(Exception):
@@ -172,13 +175,9 @@ class ProviderServer:
         except Exception as error:
             # A mistake of the stand-in is to be seen, not to be taken for a provider's failure.
             answer = Answer({"error": {"message": f"stand-in failed: {error!r}"}}, 500)
-            import traceback
             traceback.print_exc()
         if isinstance(answer, Answer):
-            request.status = answer.status
-            writer.write(_head(answer.status, {**answer.headers, "content-length":
-                                               str(len(answer.body))}) + answer.body)
-            await writer.drain()
+            await self._whole(request, answer, writer)
             return
         request.status = 200
         writer.write(_head(200, {**answer.headers, "transfer-encoding": "chunked"}))
@@ -191,6 +190,19 @@ class ProviderServer:
             await writer.drain()
         writer.write(b"0\r\n\r\n")
         await writer.drain()
+
+
+    async def _whole(self, request, answer, writer):
+        request.status = answer.status
+        text = _head(answer.status, {**answer.headers, "content-length": str(len(answer.body))})
+        text += answer.body
+        if answer.status == 200 and b"[slow]" in request.body:
+            await asyncio.sleep(SLOW_SECONDS)
+        is_cut = answer.status == 200 and b"[cut]" in request.body
+        writer.write(text[:-20] if is_cut else text)
+        await writer.drain()
+        if is_cut:
+            raise Cut
 
 
 def _head(status, headers):

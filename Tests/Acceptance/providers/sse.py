@@ -5,9 +5,8 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from .server import Cut
+from .server import SLOW_SECONDS, Cut
 
-SLOW_SECONDS = 1.2
 DRIP_SECONDS = 0.05
 # Content events before a fault.
 CONTENT_BEFORE_FAULT = 2
