@@ -161,7 +161,7 @@ def _calls(prompt, words):
         chosen = [prompt.tools[0], prompt.tools[-1]]
     elif "tool" in words or "tools" in words or prompt.choice == "any":
         chosen = [prompt.tools[0]]
-    return [Call(number, tool.name, instance(tool.schema or {}, number))
+    return [Call(number, tool.name, instance({"type": "object", **(tool.schema or {})}, number))
             for number, tool in enumerate(chosen)]
 
 
