@@ -65,6 +65,9 @@ struct OpenAIModel: Equatable, Sendable {
         case other
     }
 
+    /// Those after GPT-4 and its kin; Azure's name of GPT-3.5 is `gpt-35-turbo`.
+    private static let generations = 5..<30
+
     let family: Family
     /// Whether it is the variant without reasoning (`gpt-5-chat-latest`).
     let isChat: Bool
@@ -84,7 +87,7 @@ struct OpenAIModel: Equatable, Sendable {
         if first.first == "o", Self.version(first.dropFirst()) != nil {
             family = .oSeries
         } else if first == "gpt", tokens.count > 1, let version = Self.version(tokens[1]),
-            version.major >= 5
+            Self.generations.contains(version.major)
         {
             family = .gpt(major: version.major, minor: version.minor)
         } else {

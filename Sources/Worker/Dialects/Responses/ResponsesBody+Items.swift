@@ -37,6 +37,7 @@ extension ResponsesBody {
         for part in parts {
             switch part {
             case .text, .refusal:
+                dropSummary()
                 if !isOpen { beginMessage("assistant") }
                 isOpen = true
                 writeOutput(part, from: bytes)
@@ -47,14 +48,19 @@ extension ResponsesBody {
                 if isOpen { endMessage() }
                 isOpen = false
             }
+            if case .thinking(let thinking) = part {
+                writeThinking(thinking, from: bytes)
+                continue
+            }
+            dropSummary()
             switch part {
             case .toolCall(let call): writeCall(call, from: bytes)
-            case .thinking(let thinking): writeThinking(thinking, from: bytes)
             case .toolResult(let result): try writeResult(result, from: bytes)
-            case .text, .refusal, .media: break
+            case .text, .refusal, .media, .thinking: break
             }
         }
         if isOpen { endMessage() }
+        dropSummary()
     }
 
     private mutating func beginMessage(_ role: String) {
@@ -186,19 +192,26 @@ extension ResponsesBody {
 
     // MARK: Thoughts
 
-    /// Only OpenAI's own thoughts can be given back to it.
+    /// Only OpenAI's own thoughts can be given back to it; their summary stands before them.
     private mutating func writeThinking(_ thinking: Thinking, from bytes: Span<UInt8>) {
         guard let encrypted = thinking.encrypted,
             ThoughtMark.find(encrypted, in: bytes) == .openAI
         else {
-            omissions.add(.thinkingHistory, of: conversation.format)
+            dropSummary()
+            if let text = thinking.text, thinking.signature == nil, thinking.encrypted == nil {
+                summary = text
+            } else {
+                omissions.add(.thinkingHistory, of: conversation.format)
+            }
             return
         }
+        let text = thinking.text ?? summary
+        summary = nil
         writer.beginObject()
         writer.member("type", "reasoning")
         writer.name("summary")
         writer.beginArray()
-        if let text = thinking.text, !text.isEmpty {
+        if let text, !text.isEmpty {
             writer.beginObject()
             writer.member("type", "summary_text")
             writer.name("text")
@@ -209,6 +222,12 @@ extension ResponsesBody {
         writer.name("encrypted_content")
         writer.value(ThoughtMark.unmarked(encrypted), from: bytes)
         writer.endObject()
+    }
+
+    /// Thoughts that nothing of OpenAI's has followed are left out.
+    private mutating func dropSummary() {
+        if summary != nil { omissions.add(.thinkingHistory, of: conversation.format) }
+        summary = nil
     }
 }
 

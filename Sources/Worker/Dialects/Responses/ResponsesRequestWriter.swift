@@ -30,6 +30,8 @@ struct ResponsesBody {
     var omissions = Omissions()
     /// Calls that came without an id and got one.
     var named = ResponsesCallNames()
+    /// Thoughts that may be the summary of encrypted ones behind them.
+    var summary: JSONText?
 
     init(
         _ conversation: Conversation,
@@ -221,7 +223,9 @@ struct ResponsesBody {
         guard effort != nil || reasoning.showsThoughts == true, takes("reasoning") else { return }
         writer.name("reasoning")
         writer.beginObject()
-        if let effort { writer.member("effort", effort.rawValue) }
+        if let effort {
+            writer.member("effort", OpenAIModel(plan.model).nearest(effort).rawValue)
+        }
         if reasoning.showsThoughts == true { writer.member("summary", "auto") }
         writer.endObject()
     }
