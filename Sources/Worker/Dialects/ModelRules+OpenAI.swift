@@ -41,6 +41,17 @@ extension ModelRules {
         return rules
     }
 
+    /// Whether a model answers in Responses only, not in chat completions.
+    ///
+    /// Spec: OpenAI's model pages: the Codex, `-pro` and `-deep-research` models, and computer use.
+    package static func isResponsesOnly(_ model: String) -> Bool {
+        let tokens = model.split(whereSeparator: { $0 == "-" || $0 == ":" || $0 == "/" })
+        if tokens.contains("codex") { return true }
+        let known = OpenAIModel(model)
+        if known.isReasoning, tokens.contains("pro") || tokens.contains("research") { return true }
+        return tokens.prefix(3).elementsEqual(["computer", "use", "preview"])
+    }
+
     private mutating func apply(_ model: OpenAIModel) {
         guard model.family != .other else { return }
         renamesMaxTokens = true
@@ -65,6 +76,9 @@ struct OpenAIModel: Equatable, Sendable {
         case other
     }
 
+    /// Those after GPT-4 and its kin; Azure's name of GPT-3.5 is `gpt-35-turbo`.
+    private static let generations = 5..<30
+
     let family: Family
     /// Whether it is the variant without reasoning (`gpt-5-chat-latest`).
     let isChat: Bool
@@ -84,7 +98,7 @@ struct OpenAIModel: Equatable, Sendable {
         if first.first == "o", Self.version(first.dropFirst()) != nil {
             family = .oSeries
         } else if first == "gpt", tokens.count > 1, let version = Self.version(tokens[1]),
-            version.major >= 5
+            Self.generations.contains(version.major)
         {
             family = .gpt(major: version.major, minor: version.minor)
         } else {

@@ -37,14 +37,15 @@ package struct RequestPlan: Equatable {
         host: ProviderHost,
         model: String,
         isStream: Bool,
-        maxTokensDefault: Int? = nil
+        maxTokensDefault: Int? = nil,
+        rules: ModelRules? = nil
     ) {
         self.format = format
         self.host = host
         self.model = model
         self.isStream = isStream
         self.maxTokensDefault = maxTokensDefault
-        rules = ModelRules(format: format, host: host, model: model)
+        self.rules = rules ?? ModelRules(format: format, host: host, model: model)
     }
 }
 

@@ -229,16 +229,13 @@ enum ChatMembers {
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) -> Bool {
-        switch tape.contentRange(of: name).count {
-        case 5: tape.equals(name, "top_p", in: bytes) || tape.equals(name, "top_k", in: bytes)
-        case 8: tape.equals(name, "logprobs", in: bytes)
-        case 10: tape.equals(name, "logit_bias", in: bytes)
-        case 11: tape.equals(name, "temperature", in: bytes)
-        case 12: tape.equals(name, "top_logprobs", in: bytes)
-        case 16: tape.equals(name, "presence_penalty", in: bytes)
-        case 17: tape.equals(name, "frequency_penalty", in: bytes)
-        default: false
-        }
+        tape.equals(name, "temperature", in: bytes) || tape.equals(name, "top_p", in: bytes)
+            || tape.equals(name, "top_k", in: bytes)
+            || tape.equals(name, "presence_penalty", in: bytes)
+            || tape.equals(name, "frequency_penalty", in: bytes)
+            || tape.equals(name, "logit_bias", in: bytes)
+            || tape.equals(name, "logprobs", in: bytes)
+            || tape.equals(name, "top_logprobs", in: bytes)
     }
 
     /// Everything that Azure's interface takes on SAP AI Core; what is not there refuses a request.

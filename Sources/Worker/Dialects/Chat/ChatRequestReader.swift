@@ -36,7 +36,7 @@ struct ChatRequestReader {
         for member in tape.members(of: tape.root) where !tape.isNull(member.value) {
             try readMember(member.name, member.value, bytes)
         }
-        if !hasNewMaxTokens { conversation.maxTokens = oldMaxTokens }
+        settleLimits()
         guard let messages else {
             throw ChatFields.missing("messages", of: tape.root, tape, bytes)
         }
@@ -71,7 +71,7 @@ struct ChatRequestReader {
         }
     }
 
-    private mutating func readStreamOptions(
+    mutating func readStreamOptions(
         _ node: JSONNode,
         _ bytes: Span<UInt8>
     ) throws(ConversionError) {
@@ -87,7 +87,7 @@ struct ChatRequestReader {
 
     // MARK: Numbers
 
-    private mutating func readLimit(
+    mutating func readLimit(
         _ name: JSONNode,
         _ value: JSONNode,
         _ bytes: Span<UInt8>
@@ -107,6 +107,11 @@ struct ChatRequestReader {
         return true
     }
 
+    /// Chooses between the two names of the limit, when all members are read.
+    mutating func settleLimits() {
+        if !hasNewMaxTokens { conversation.maxTokens = oldMaxTokens }
+    }
+
     private mutating func readStop(_ node: JSONNode) throws(ConversionError) {
         if tape.kind(of: node) == .string {
             let text = JSONText(node, tape)
@@ -123,7 +128,7 @@ struct ChatRequestReader {
         }
     }
 
-    private mutating func readSampling(
+    mutating func readSampling(
         _ name: JSONNode,
         _ value: JSONNode,
         _ bytes: Span<UInt8>

@@ -100,17 +100,14 @@ extension GeminiTurnWriter {
     /// Whether a text begins like an object, so that it is worth a scan.
     private func mayBeObject(_ text: JSONText, _ bytes: Span<UInt8>) -> Bool {
         switch text {
-        case .text(let text): return text.utf8.first == UInt8(ascii: "{")
+        case .text(let text):
+            return text.utf8.first { $0 > UInt8(ascii: " ") } == UInt8(ascii: "{")
         case .slice(let range):
             var at = range.lowerBound
             while at < range.upperBound, bytes[at] == UInt8(ascii: " ") { at += 1 }
+            guard at < range.upperBound else { return false }
             // White space in front may be escaped.
-            if at + 1 < range.upperBound, bytes[at] == UInt8(ascii: "\\"),
-                bytes[at + 1] == UInt8(ascii: "n")
-            {
-                return true
-            }
-            return at < range.upperBound && bytes[at] == UInt8(ascii: "{")
+            return bytes[at] == UInt8(ascii: "{") || bytes[at] == UInt8(ascii: "\\")
         }
     }
 }

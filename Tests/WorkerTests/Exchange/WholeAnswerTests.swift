@@ -3,12 +3,13 @@ import Dialects
 import Bytes
 import HTTP
 import Metrics
+import Policy
 import Testing
 
 @testable import Worker
 
 @Suite("Upstream answers")
-struct UpstreamAnswerTests {
+struct WholeAnswerTests {
     struct Case: CustomTestStringConvertible {
         let status: Int
         let body: String
@@ -29,7 +30,7 @@ struct UpstreamAnswerTests {
         Case(status: 200, body: reported, instead: (502, "upstream_error")),
         Case(status: 200, body: #"{"error":null,"id":"x"}"#, instead: nil),
         Case(status: 204, body: "", instead: (502, "upstream_invalid_response")),
-        Case(status: 302, body: "", instead: (502, "upstream_invalid_response")),
+        Case(status: 302, body: "", instead: (502, "upstream_error")),
         Case(status: 400, body: reported, instead: nil),
         Case(status: 400, body: "nope", instead: (400, "upstream_refused")),
         Case(status: 401, body: reported, instead: (502, "upstream_credentials")),
@@ -41,63 +42,56 @@ struct UpstreamAnswerTests {
         Case(status: 429, body: "", instead: (429, "rate_limit_exceeded")),
         Case(status: 451, body: reported, instead: nil),
         Case(status: 500, body: reported, instead: nil),
-        Case(status: 503, body: "<html>", instead: (503, "upstream_error")),
-        Case(status: 529, body: "", instead: (529, "upstream_error")),
+        Case(status: 503, body: "<html>", instead: (503, "upstream_overloaded")),
+        Case(status: 529, body: "", instead: (503, "upstream_overloaded")),
     ]
+
+    private static func judge(_ status: Int, _ body: String) -> WholeAnswer.Verdict {
+        let request = ModelRequest(
+            endpoint: .chatCompletions,
+            facts: RequestFacts(model: nil, isStream: false, wantsUsage: false),
+            isStream: false,
+            writesArray: false,
+            model: "m",
+            balance: .ordered,
+            choices: [],
+            pin: nil
+        )
+        let plan = RequestPlan(format: .chat, host: .compatible, model: "m", isStream: false)
+        let bytes = ByteBuffer()
+        bytes.append(body)
+        return WholeAnswer(
+            request,
+            UpstreamRoute(plan, .fixed("/")),
+            "u",
+            AnswerIdentity(unique: "u", created: 1, model: "m")
+        ).judge(status, bytes, StreamWork())
+    }
 
     @Test("are passed on or replaced by status and shape", arguments: cases)
     func judges(_ row: Case) {
-        let scan = BodyScan()
-        let verdict = UpstreamAnswer.judge(
-            status: row.status,
-            upstream: "u",
-            row.body.utf8.span,
-            scanner: &scan.scanner
-        )
-        switch verdict {
-        case .pass: #expect(row.instead == nil)
-        case .replace(let error):
-            #expect(error.status == row.instead?.0)
-            #expect(error.code.description == row.instead?.1)
+        switch Self.judge(row.status, row.body) {
+        case .pass, .written, .events: #expect(row.instead == nil)
+        case .failed(let failure):
+            guard let instead = row.instead else {
+                #expect(failure.kept?.text == row.body)
+                return
+            }
+            #expect(failure.kept == nil)
+            #expect(failure.error.status == instead.0)
+            #expect(failure.error.code.description == instead.1)
         }
     }
 
     @Test("carry their usage")
     func usage() {
-        let scan = BodyScan()
-        let body = #"{"usage":{"prompt_tokens":5,"completion_tokens":6,"total_tokens":11}}"#
-        let verdict = UpstreamAnswer.judge(
-            status: 200,
-            upstream: "u",
-            body.utf8.span,
-            scanner: &scan.scanner
-        )
+        let body = #"{"id":"x","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":6}}"#
+        let verdict = Self.judge(200, body)
         guard case .pass(let usage) = verdict else {
             Issue.record("the answer did not pass")
             return
         }
         #expect(usage == TokenUsage(input: 5, output: 6))
-    }
-
-    @Test(
-        "an error inside of a stream gets the status that it names",
-        arguments: [
-            (#"{"error":{"code":429}}"#, 429), (#"{"error":{"status":503}}"#, 503),
-            (#"{"error":{"code":401}}"#, 502), (#"{"error":{"code":"x"}}"#, 502),
-            (#"{"error":{"type":"rate_limit_error"}}"#, 429),
-            (#"{"error":{"type":"invalid_request_error"}}"#, 400),
-            (#"{"error":{"type":"overloaded_error"}}"#, 503), (#"{"error":"text"}"#, 502),
-            ("no json", 502),
-        ]
-    )
-    func streamErrors(_ data: String, _ status: Int) {
-        let scan = BodyScan()
-        let verdict = UpstreamAnswer.streamError(
-            data.utf8.span,
-            upstream: "u",
-            scanner: &scan.scanner
-        )
-        #expect(verdict.status == status)
     }
 }
 

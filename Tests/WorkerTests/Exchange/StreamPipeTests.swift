@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Dialects
 import Metrics
 import Support
 import Testing
 
 @testable import Worker
 
-@Suite("The stream relay")
-struct StreamRelayTests {
+@Suite("Streams of one format")
+struct StreamPipeTests {
     struct Case: CustomTestStringConvertible {
         let name: String
         let input: String
@@ -145,9 +146,9 @@ struct StreamRelayTests {
             output: "data: {\"error\":null,\"choices\":[]}\n\n"
         ),
         Case(
-            name: "data that is no JSON passes",
-            input: "data: \"error\" oops\n\n",
-            output: "data: \"error\" oops\n\n"
+            name: "data that is no JSON passes behind content",
+            input: chunk + "data: \"error\" oops\n\n",
+            output: chunk + "data: \"error\" oops\n\n"
         ),
         Case(
             name: "the part of an event at the end is dropped",
@@ -180,41 +181,48 @@ struct StreamRelayTests {
         #expect(outcomes.first == expected)
     }
 
+    private static func pipe(strips: Bool) -> StreamPipe {
+        StreamPipe(
+            StreamPipe.Settings(stripsUsage: strips),
+            AnswerIdentity(unique: "u", created: 1, model: "m")
+        )
+    }
+
     private static func relay(_ pieces: [ArraySlice<UInt8>], strips: Bool) -> Outcome {
-        var relay = StreamRelay(stripsUsage: strips)
-        let scan = BodyScan()
+        var relay = Self.pipe(strips: strips)
+        let work = StreamWork()
         let out = ByteBuffer()
         for piece in pieces {
             let bytes = Array(piece)
-            relay.take(bytes.span, scanner: &scan.scanner, to: out)
+            relay.take(bytes.span, work, to: out)
         }
-        relay.streamEnded(scanner: &scan.scanner, to: out)
+        relay.streamEnded(work, to: out)
         return Outcome(
             output: out.text,
             isDone: relay.isDone,
-            sawFinishReason: relay.sawFinishReason,
+            sawFinishReason: relay.sawFinish,
             usage: relay.usage,
-            error: relay.errorData?.text
+            error: relay.complaintData?.text
         )
     }
 
     @Test("an event of one megabyte passes, one beyond the limit does not")
     func largeEvents() {
-        let scan = BodyScan()
+        let work = StreamWork()
         let out = ByteBuffer()
-        var relay = StreamRelay(stripsUsage: true)
+        var relay = Self.pipe(strips: true)
         let text = String(repeating: "x", count: 1 << 20)
         let event = Array("data: {\"c\":\"\(text)\"}\n\n".utf8)
         for start in stride(from: 0, to: event.count, by: 60_000) {
             let piece = Array(event[start..<min(start + 60_000, event.count)])
-            relay.take(piece.span, scanner: &scan.scanner, to: out)
+            relay.take(piece.span, work, to: out)
         }
         #expect(out.count == event.count)
         #expect(!relay.isTooLarge)
 
-        var endless = StreamRelay(stripsUsage: true)
+        var endless = Self.pipe(strips: true)
         let piece = [UInt8](repeating: UInt8(ascii: "x"), count: 64 << 10)
-        for _ in 0..<80 { endless.take(piece.span, scanner: &scan.scanner, to: out) }
+        for _ in 0..<80 { endless.take(piece.span, work, to: out) }
         #expect(endless.isTooLarge)
     }
 }
