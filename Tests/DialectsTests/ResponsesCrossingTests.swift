@@ -158,4 +158,31 @@ struct ResponsesCrossingTests {
         #expect(response["usage"]?["input_tokens"]?.int == 65)
         #expect(response["usage"]?["output_tokens"]?.int == 31)
     }
+
+    /// Claude gets its signed and its encrypted thoughts back as it gave them.
+    @Test func claudeGetsItsThoughtsBack() throws {
+        let body = #"""
+            {"model":"claude","input":[{"role":"user","content":"q"},
+            {"type":"reasoning","summary":[],"encrypted_content":"apus.e.EvAF+/=="},
+            {"type":"reasoning","summary":[{"type":"summary_text","text":"look"}],"encrypted_content":"apus.s.EqQB+/=="},
+            {"type":"function_call","call_id":"toolu_1","name":"f","arguments":"{}"},
+            {"type":"function_call_output","call_id":"toolu_1","output":"1"}],
+            "reasoning":{"effort":"high"},"max_output_tokens":30000,
+            "tools":[{"type":"function","name":"f","parameters":{"type":"object"}}]}
+            """#
+        let plan = RequestPlan(
+            format: .messages,
+            host: .anthropic,
+            model: "claude-sonnet-4-5",
+            isStream: false
+        )
+        let request = try Converting.request(body, from: .responses, plan)
+        let turn = try JSONValue(request.body)["messages"]?[1]?["content"]
+        #expect(turn?[0]?["type"]?.string == "redacted_thinking", "\(request.body)")
+        #expect(turn?[0]?["data"]?.string == "EvAF+/==")
+        #expect(turn?[1]?["thinking"]?.string == "look")
+        #expect(turn?[1]?["signature"]?.string == "EqQB+/==")
+        #expect(turn?[2]?["type"]?.string == "tool_use")
+        #expect(request.dropped == [])
+    }
 }
