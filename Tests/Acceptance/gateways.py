@@ -43,6 +43,7 @@ def upstreams(providers):
                     "session_token": amazon.SESSION_TOKEN},
         "sap": sap("emea-a", token_request="basic"),
         "sap-b": sap("emea-b", token_request="form", resource_group="team-x"),
+        "sap-c": sap("emea-c"),
         "sap-broken": sap("broken", token_request="query"),
         "orchestration": sap("emea-a", orchestration="on"),
         # The key is another one there.

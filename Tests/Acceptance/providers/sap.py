@@ -73,6 +73,8 @@ def subaccounts():
         Subaccount("emea-b", "sb-2222!b1000|aicore!b100", "other$secret=:",
                    {"team-x": [Deployment("e0a1b2c3d4e5f601", "gpt-4.1", "azure-openai"),
                                Deployment("e0a1b2c3d4e5f602", "only-here", "azure-openai")]}),
+        Subaccount("emea-c", "sb-4444!b1000|aicore!b100", "fourth",
+                   {"default": [Deployment("a0a1b2c3d4e5f601", "gpt-4.1", "azure-openai")]}),
         # Every deployment of this one is out of order.
         Subaccount("broken", "sb-3333!b1000|aicore!b100", "third",
                    {"default": [Deployment("f0a1b2c3d4e5f601", "gpt-4.1", "azure-openai",
@@ -115,10 +117,9 @@ class AICore:
                                "scope": "aicore.x", "jti": "0f"})
         raise Answer({"error": "unauthorized", "error_description": "Bad credentials"}, 401)
 
-    def revoke(self):
-        """All tokens end before their time."""
-        for account in self.accounts.values():
-            account.tokens.clear()
+    def revoke(self, name):
+        """All tokens of an account end before their time."""
+        self.accounts[name].tokens.clear()
 
     def _group(self, request):
         token = request.headers.get("authorization", "").removeprefix("Bearer ")

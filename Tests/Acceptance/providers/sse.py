@@ -37,12 +37,15 @@ async def stream(reply, events, error, encode=sse):
     content = 0
     for event in events:
         if event.is_content:
+            if reply.fault in ("cut", "error") and content == CONTENT_BEFORE_FAULT:
+                # So that what came before is on its way to the client.
+                await asyncio.sleep(DRIP_SECONDS)
+                if reply.fault == "cut":
+                    raise Cut
             if reply.fault == "early-error" or \
                     (reply.fault == "error" and content == CONTENT_BEFORE_FAULT):
                 yield encode(error)
                 return
-            if reply.fault == "cut" and content == CONTENT_BEFORE_FAULT:
-                raise Cut
             content += 1
             if reply.drips:
                 await asyncio.sleep(DRIP_SECONDS)
