@@ -36,6 +36,11 @@ int ccurl_easy_set_text(CURL *easy, CURLoption option, const char *text) {
     return (int)curl_easy_setopt(easy, option, text);
 }
 
+int ccurl_easy_set_blob(CURL *easy, CURLoption option, const void *bytes, size_t count) {
+    struct curl_blob blob = {.data = (void *)bytes, .len = count, .flags = CURL_BLOB_COPY};
+    return curl_easy_setopt(easy, option, &blob);
+}
+
 int ccurl_easy_set_pointer(CURL *easy, CURLoption option, const void *pointer) {
     return (int)curl_easy_setopt(easy, option, pointer);
 }

@@ -7,6 +7,7 @@ import JSON
 import Log
 import Loop
 import Metrics
+import Policy
 import System
 
 /// One worker process: what its connections share, and its life from start to drain.
@@ -34,6 +35,13 @@ final class Worker {
     let scratch = HeadScratch()
     /// For documents that are there whole.
     let scan = BodyScan()
+    let streamWork = StreamWork()
+    let builder: RequestBuilder
+    let retryPolicy: RetryPolicy
+    /// Silence after which a stream gets a sign of life, in nanoseconds.
+    let keepalive: UInt64?
+    /// Spreads backoffs and choices; not for secrets.
+    var random: RandomWords
     let reports: ReportQueue
     var ids: RequestIDGenerator
     private(set) var isDraining = false
@@ -80,10 +88,14 @@ final class Worker {
         cors = CrossOrigin(origins: config.corsOrigins ?? [])
         reports = ReportQueue(channel: channel, loop: loop)
         ids = RequestIDGenerator(seed: seed, worker: UInt64(options.slot))
-        let built = UpstreamBuilder.build(config.upstreams)
+        control = ControlCalls(loop: loop)
+        let built = UpstreamBuilder(config.upstreams, control: control, loop: loop, log: log)
         upstreams = built.upstreams
         lane = Upstreams(settings: built.lane, loop: loop)
-        control = ControlCalls(loop: loop)
+        builder = RequestBuilder(buffers: buffers)
+        retryPolicy = RetryPolicy(config.retries)
+        keepalive = config.keepaliveNanoseconds
+        random = RandomWords(seed: seed)
         hasLane = !built.lane.isEmpty
     }
 
@@ -95,6 +107,9 @@ final class Worker {
             .ready(generation: generation, protocolVersion: ControlMessage.version)
         )
         if hasLane { lane.prepare() }
+        for upstream in upstreams {
+            if case .sap(let account) = upstream.service { account.prepare() }
+        }
     }
 
     var slotNumber: Int { slot }

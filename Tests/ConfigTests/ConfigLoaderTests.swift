@@ -97,6 +97,83 @@ struct ConfigLoaderTests {
     }
 
     @Test(
+        "every provider answers for its own models",
+        arguments: [
+            (["ANTHROPIC_API_KEY": "k"], ["claude-5": "anthropic", "gpt-5": nil]),
+            (
+                ["ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k", "OPENAI_API_KEY": "k"],
+                ["claude-5": "anthropic", "gemini-3": "gemini", "gpt-5": "openai", "x": "openai"]
+            ),
+            (
+                ["GEMINI_API_KEY": "k", "OLLAMA_HOST": "h"],
+                ["claude-5": "ollama", "gemini-3": "gemini", "gpt-5": "ollama"]
+            ),
+            (["AICORE_SERVICE_KEY": ConfigSample.sapKey], ["gpt-5": "sap", "claude-5": "sap"]),
+            (
+                ["AICORE_SERVICE_KEY": ConfigSample.sapKey, "ANTHROPIC_API_KEY": "k"],
+                ["gpt-5": nil, "claude-5": "anthropic", "sap/gpt-5": "sap"]
+            ),
+            (
+                [
+                    "AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s",
+                    "AWS_DEFAULT_REGION": "eu-west-1",
+                ],
+                ["anything": "bedrock", "demo": "demo"]
+            ),
+            (["AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s"], ["anything": nil]),
+            (["AICORE_CLIENT_ID": "i", "AICORE_CLIENT_SECRET": "s"], ["anything": nil]),
+        ] as [([String: String], [String: String?])]
+    )
+    func patterns(environment: [String: String], routes: [String: String?]) throws {
+        let loader = ConfigLoader(environment: environment, pathDefault: nowhere)
+        let config = try loader.load().config
+        for (model, upstream) in routes {
+            let target = config.models.target(forModel: model)
+            #expect(target.map { config.upstreams[$0.upstream].name } == upstream, "\(model)")
+        }
+    }
+
+    @Test("SAP's variables make a service key")
+    func aicore() throws {
+        let environment = [
+            "AICORE_AUTH_URL": "https://z.example/oauth/token", "AICORE_CLIENT_ID": "i",
+            "AICORE_CLIENT_SECRET": "s$${", "AICORE_BASE_URL": "https://api.example/v2",
+            "AICORE_RESOURCE_GROUP": "team",
+        ]
+        let loader = ConfigLoader(environment: environment, pathDefault: nowhere)
+        let (config, bundle) = try loader.load()
+        guard case .sapAICore(let sap) = config.upstreams[1].kind else {
+            Issue.record("another kind")
+            return
+        }
+        #expect(sap.serviceKey.tokenURL == "https://z.example/oauth/token")
+        #expect(sap.serviceKey.clientID == "i")
+        #expect(sap.serviceKey.clientSecret?.revealed == "s$${")
+        #expect(sap.http.baseURL.host == "api.example" && sap.http.baseURL.path.isEmpty)
+        #expect(sap.resourceGroup == "team")
+        #expect(try bundle.config() == config)
+    }
+
+    @Test("AWS's and Anthropic's variables are taken")
+    func otherVariables() throws {
+        let environment = [
+            "AWS_ACCESS_KEY_ID": "i", "AWS_SECRET_ACCESS_KEY": "s", "AWS_SESSION_TOKEN": "t",
+            "AWS_REGION": "eu-west-1", "ANTHROPIC_API_KEY": "k", "ANTHROPIC_BASE_URL": "http://h",
+        ]
+        let loader = ConfigLoader(environment: environment, pathDefault: nowhere)
+        let config = try loader.load().config
+        guard case .anthropic(let claude) = config.upstreams[1].kind,
+            case .bedrock(let aws) = config.upstreams[2].kind
+        else {
+            Issue.record("another kind")
+            return
+        }
+        #expect(claude.apiKey?.revealed == "k" && claude.http.baseURL.description == "http://h")
+        #expect(aws.region == "eu-west-1" && aws.accessKeyID.revealed == "i")
+        #expect(aws.secretAccessKey.revealed == "s" && aws.sessionToken?.revealed == "t")
+    }
+
+    @Test(
         "understands what Ollama's variable may hold",
         arguments: [
             ("localhost", "http://localhost:11434/v1"), ("0.0.0.0", "http://127.0.0.1:11434/v1"),

@@ -31,6 +31,12 @@ struct ConfigParserTests {
         #expect(config.timeouts.clientBody == 30 * second)
         #expect(config.timeouts.clientIdle == 75 * second)
         #expect(config.timeouts.drain == 600 * second)
+        #expect(config.retries.triesPerTarget == 2 && config.retries.maxTargets == 3)
+        #expect(config.retries.backoffFirst == second / 5)
+        #expect(config.retries.backoffMax == 8 * second)
+        #expect(config.retries.retryAfterMax == 30 * second)
+        #expect(config.keepaliveNanoseconds == 15 * second)
+        #expect(config.defaultModel == nil)
         let openai = try #require(config.upstreams.first?.openai)
         #expect(openai.apiKey == nil && openai.http.headers.isEmpty && openai.http.proxy == nil)
         #expect(

@@ -6,6 +6,23 @@ struct ConfigSample {
     /// Appears in every secret place of the samples and must appear in nothing people see.
     static let secret = "s3cr3t-9f1c"
 
+    /// Service keys as SAP writes them.
+    static let sapKey = """
+        {"serviceurls":{"AI_API_URL":"https://api.ai.example"},"appname":"a!b1|aicore!b1",
+        "clientid":"sb-1!b1|aicore!b1","clientsecret":"\(secret)$abc=","identityzone":"z",
+        "identityzoneid":"zone-1","url":"https://z.authentication.example"}
+        """
+    static let bareKey = """
+        {"credentials":{"serviceurls":{"AI_API_URL":"https://api.ai.example/v2/"},
+        "clientid":"c","clientsecret":"\(secret)","url":"https://z.example/oauth/token"}}
+        """
+    static let certifiedKey = """
+        {"serviceurls":{"AI_API_URL":"https://api.ai.example"},"clientid":"c",
+        "certurl":"https://z.cert.example/","identityzoneid":"zone-1",
+        "certificate":"-----BEGIN CERTIFICATE-----\\\\n\(secret)\\\\n-----END CERTIFICATE-----\\\\n",
+        "key":"-----BEGIN PRIVATE KEY-----\\n\(secret)\\n-----END PRIVATE KEY-----\\n"}
+        """
+
     var values: [SecretReference: String] = [
         SecretReference(source: .environment, name: "KEY"): secret,
         SecretReference(source: .environment, name: "EMPTY"): "",
@@ -13,6 +30,9 @@ struct ConfigSample {
         SecretReference(source: .environment, name: "URL"): "http://10.0.0.1:8080/\(secret)/v1",
         SecretReference(source: .file, name: "keys/a"): secret,
         SecretReference(source: .credential, name: "a"): secret,
+        SecretReference(source: .file, name: "sap.json"): sapKey,
+        SecretReference(source: .file, name: "bare.json"): bareKey,
+        SecretReference(source: .file, name: "x509.json"): certifiedKey,
     ]
     var overrides = ConfigOverrides()
 

@@ -66,11 +66,19 @@ struct ConfigTextsTests {
         let start = try #require(text.firstRange(of: "```jsonc\n"))
         let end = try #require(text[start.upperBound...].firstRange(of: "```"))
         var sample = ConfigSample()
-        for name in ["OPENAI_API_KEY", "TEAM"] {
+        let variables = [
+            "OPENAI_API_KEY", "TEAM", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "AWS_ACCESS_KEY_ID",
+            "AWS_SECRET_ACCESS_KEY",
+        ]
+        for name in variables {
             sample.values[SecretReference(source: .environment, name: name)] = "x"
         }
+        sample.values[SecretReference(source: .credential, name: "azure")] = "x"
+        for name in ["keys/eu.json", "keys/us.json"] {
+            sample.values[SecretReference(source: .file, name: name)] = ConfigSample.sapKey
+        }
         let config = try sample.parse(String(text[start.upperBound..<end.lowerBound]))
-        #expect(config.upstreams.count == 3 && config.requiresKey)
+        #expect(Set(config.upstreams.map(\.kind.name)) == Set(UpstreamKind.allCases))
     }
 
     @Test("the summary shows what is in effect")
@@ -78,9 +86,19 @@ struct ConfigTextsTests {
         let config = try ConfigSample().parse(
             """
             {"upstreams":{"main":{"kind":"openai","base_url":"https://api.openai.com/v1",
-            "api_key":"k","headers":{"X-Team":"t"}},"demo":{"kind":"demo"}},
+            "api_key":"k","headers":{"X-Team":"t"}},"demo":{"kind":"demo"},
+            "az":{"kind":"azure-openai","base_url":"https://x.example","api_key":"k"},
+            "claude":{"kind":"anthropic","api_key":"k"},"google":{"kind":"gemini"},
+            "aws":{"kind":"bedrock","region":"r","access_key_id":"k","secret_access_key":"k",
+            "session_token":"k"},
+            "sap":{"kind":"sap-ai-core","service_key":"${file:sap.json}","include":["gpt-*","o*"],
+            "exclude":["x"],"deployments":{"m":["d1","d2"]},"tenant_header":true,
+            "orchestration":"on"}},
             "models":{"gpt-*":{"targets":[{"upstream":"main"}]},
-            "m":{"targets":[{"upstream":"demo","model":"x"}]}},
+            "m":{"targets":[{"upstream":"demo","model":"x","weight":2},
+            {"upstream":"sap","api":"converse"}],"balance":"ordered","fallbacks":["gpt-5"],
+            "strict":true,"max_tokens":9}},"default_model":"m","streams":{"keepalive":"off"},
+            "retries":{"backoff":"1s"},
             "keys":[{"name":"a","hash":"sha256:\(String(repeating: "0", count: 64))","user":"u"}]}
             """
         )
@@ -90,14 +108,33 @@ struct ConfigTextsTests {
                 status      127.0.0.1:3002
                 workers     auto (2 x cores + 1)
                 auth        keys (1)
-                upstream    main: openai https://api.openai.com/v1, api_key ***, header X-Team ***, \
-                connections_max 512, idle_timeout 50s
+                upstream    main: openai https://api.openai.com/v1, api_key ***, responses native, \
+                header X-Team ***, connections_max 512, idle_timeout 50s
                 upstream    demo: demo
+                upstream    az: azure-openai https://x.example, api_key ***, \
+                api_version 2025-04-01-preview, responses native, connections_max 512, \
+                idle_timeout 50s
+                upstream    claude: anthropic https://api.anthropic.com, api_key ***, \
+                version 2023-06-01, connections_max 512, idle_timeout 50s
+                upstream    google: gemini https://generativelanguage.googleapis.com, \
+                api_version v1beta, connections_max 512, idle_timeout 50s
+                upstream    aws: bedrock https://bedrock-runtime.r.amazonaws.com, region r, \
+                access_key_id ***, secret_access_key ***, session_token ***, connections_max 512, \
+                idle_timeout 50s
+                upstream    sap: sap-ai-core https://api.ai.example, service_key ***, \
+                token_request basic, resource_group default, api_version 2024-12-01-preview, \
+                responses_api_version 2025-03-01-preview, client_type apus, tenant_header, \
+                discover every 5m, include gpt-* o*, exclude x, orchestration on, m = d1 d2, \
+                connections_max 512, idle_timeout 50s
                 model       gpt-* -> main
-                model       m -> demo as x
+                model       m -> demo as x x2 | sap by converse (ordered), fallbacks gpt-5, \
+                strict, max_tokens 9
+                default     m
                 key         a, user u, models all
                 timeouts    connect 5s, headers 1m, first_content 1m, idle 1m, total 10m, \
                 client_head 10s, client_body 30s, client_idle 75s, drain 10m
+                retries     tries_per_target 2, max_targets 3, backoff 1s, retry_after_max 30s
+                streams     keepalive off
                 guards      max_body 32MiB
                 logs        access on
                 cors        off

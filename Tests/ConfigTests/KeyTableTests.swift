@@ -87,6 +87,8 @@ struct KeyTableTests {
         arguments: [
             (["gpt-*", "o3"], "gpt-5", true), (["gpt-*", "o3"], "o3", true),
             (["gpt-*", "o3"], "o3-mini", false), (["*"], "x", true), (nil, "x", true),
+            (["o3"], "o3[1m]", true), (["o3[1m]"], "o3[1m]", true), (["o3[1m]"], "o3", false),
+            (["o3"], "o3[2m]", false),
         ] as [([String]?, String, Bool)]
     )
     func models(patterns: [String]?, model: String, expected: Bool) {

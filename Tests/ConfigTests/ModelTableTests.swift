@@ -62,6 +62,34 @@ struct ModelTableTests {
         #expect(table.target(forModel: "m")?.name == .replaced("real"))
     }
 
+    @Test(
+        "a route is an entry or an upstream",
+        arguments: [
+            ("gpt-5", ModelRoute.entry(0), "gpt-5"), ("gpt-x", .entry(1), "gpt-x"),
+            ("demo/x/y", .direct(upstream: 2, prefix: 5), "x/y"),
+            ("open.ai/m", .direct(upstream: 1, prefix: 8), "m"), ("other/x", nil, ""),
+            ("gpt-5[1m]", .entry(0), "gpt-5"), ("gpt-x[1m]", .entry(1), "gpt-x"),
+            ("gpt-x[2m]", .entry(1), "gpt-x[2m]"), ("gpt-x[1m", .entry(1), "gpt-x[1m"),
+            ("gpt-x[1m] ", .entry(1), "gpt-x[1m] "),
+            ("demo/x[1m]", .direct(upstream: 2, prefix: 5), "x"),
+            ("long[1m]", .entry(2), "long[1m]"),
+            ("long", nil, ""), ("claude-1[1m]", .entry(3), "claude-1[1m]"),
+            ("claude-1", .entry(4), "claude-1"), ("claude-2[1m]", .entry(5), "claude-2[1m]"),
+            ("[1m]", nil, ""), ("a/[1m]", nil, ""), ("gpt-5[1m][1m]", .entry(1), "gpt-5[1m]"),
+        ] as [(String, ModelRoute?, String)]
+    )
+    func routes(model: String, expected: ModelRoute?, name: String) {
+        let table = Self.table([
+            "gpt-5", "gpt-*", "long[1m]", "claude-1[1m]", "claude-*", "claude-*[1m]",
+        ])
+        let bytes = Array(model.utf8)
+        let route = table.route(forModel: bytes.span)
+        #expect(route == expected)
+        guard let route else { return }
+        let range = table.nameRange(of: route, in: bytes.span)
+        #expect(String(decoding: bytes[range], as: UTF8.self) == name)
+    }
+
     @Test("names beyond the limit belong to nobody")
     func longNames() {
         let table = Self.table(["*"])

@@ -10,6 +10,15 @@ struct SecretTests {
     private static let text = """
         {"upstreams":{"u":{"kind":"openai","base_url":"${env:URL}","api_key":"${env:KEY}",
         "headers":{"X-A":"b ${file:keys/a}"},"proxy":"http://u:${credential:a}@proxy:1"},
+        "s":{"kind":"sap-ai-core","service_key":"${file:sap.json}"},
+        "t":{"kind":"sap-ai-core","service_key":"${file:x509.json}"},
+        "w":{"kind":"sap-ai-core","service_key":{"clientid":"c","clientsecret":"${env:KEY}",
+        "url":"https://h","serviceurls":{"AI_API_URL":"https://h"}}},
+        "b":{"kind":"bedrock","region":"r","access_key_id":"${env:KEY}",
+        "secret_access_key":"${env:KEY}","session_token":"${env:KEY}"},
+        "a":{"kind":"azure-openai","base_url":"https://h","api_key":"${env:KEY}"},
+        "c":{"kind":"anthropic","api_key":"${env:KEY}"},
+        "g":{"kind":"gemini","api_key":"${env:KEY}"},
         "v":{"kind":"openai","base_url":"http://h/${env:KEY}","api_key":"\(ConfigSample.secret)"}}}
         """
 

@@ -278,6 +278,23 @@ struct ExchangeMachineTests {
             ]
         ),
         Script(
+            "each Retry-After stands for itself",
+            policy: .init(
+                triesPerTarget: 4,
+                maxTargets: 1,
+                backoff: RetryPolicy.test.backoff,
+                retryAfterMax: 10_000 * ms
+            ),
+            [
+                Step(0, .begin, .attempt(a, number: 1)),
+                Step(10, .failed(limited(2000)), .wait(until: 2010 * ms)),
+                Step(2010, .wakeUp, .attempt(a, number: 2)),
+                Step(2020, .failed(limited(3000)), .wait(until: 5020 * ms)),
+                Step(5020, .wakeUp, .attempt(a, number: 3)),
+                Step(5030, .failed(limited(nil)), .wait(until: 5430 * ms)),
+            ]
+        ),
+        Script(
             "no deadline",
             deadline: .max / ms,
             [
@@ -336,6 +353,55 @@ struct ExchangeMachineTests {
                 Step(1, .failed(reset), .attempt(b, number: 2)),
                 Step(2, .failed(reset), .attempt(c, number: 3)),
                 Step(3, .failed(reset), .giveUp(reset, of: 3)),
+            ]
+        ),
+        Script(
+            "each fallback model is tried again before the next one",
+            on: [Candidate(id: a), Candidate(id: b, tier: 1), Candidate(id: c, tier: 2)],
+            [
+                Step(0, .begin, .attempt(a, number: 1)),
+                Step(1, .failed(unsupported), .attempt(b, number: 2)),
+                Step(2, .failed(reset), .wait(until: 102 * ms)),
+                Step(102, .wakeUp, .attempt(b, number: 3)),
+                Step(103, .failed(reset), .attempt(c, number: 4)),
+                Step(104, .failed(reset), .wait(until: 304 * ms)),
+            ]
+        ),
+        Script(
+            "a fallback model with two targets",
+            on: [
+                Candidate(id: a), Candidate(id: b, tier: 1), Candidate(id: c, tier: 1),
+                Candidate(id: d, tier: 2),
+            ],
+            policy: .init(
+                triesPerTarget: 2,
+                maxTargets: 4,
+                backoff: RetryPolicy.test.backoff,
+                retryAfterMax: 0
+            ),
+            [
+                Step(0, .begin, .attempt(a, number: 1)),
+                Step(1, .failed(unsupported), .attempt(b, number: 2)),
+                Step(2, .failed(reset), .attempt(c, number: 3)),
+                Step(3, .failed(Failure(.overloaded)), .wait(until: 103 * ms)),
+                Step(103, .wakeUp, .attempt(b, number: 4)),
+                Step(104, .failed(reset), .attempt(d, number: 5)),
+                Step(105, .failed(unsupported), .wait(until: 305 * ms)),
+                Step(305, .wakeUp, .attempt(c, number: 6)),
+            ]
+        ),
+        Script(
+            "a tier of nothing new is passed over",
+            on: [Candidate(id: a), Candidate(id: a, tier: 1), Candidate(id: b, tier: 2)],
+            policy: .init(
+                triesPerTarget: 1,
+                maxTargets: 2,
+                backoff: RetryPolicy.test.backoff,
+                retryAfterMax: 0
+            ),
+            [
+                Step(0, .begin, .attempt(a, number: 1)),
+                Step(1, .failed(reset), .attempt(b, number: 2)),
             ]
         ),
         Script(
@@ -591,104 +657,5 @@ struct ExchangeMachineTests {
                 deadline: .max
             )
         }
-    }
-}
-
-@Suite("Facts of an exchange")
-struct ExchangeFactTests {
-    @Test("stages and who answered")
-    func stages() {
-        var machine = ExchangeMachine(
-            candidates: two,
-            balance: .ordered,
-            policy: .test,
-            deadline: .max
-        )
-        #expect(machine.stage == .untouched)
-        #expect(!machine.isAttempting)
-        _ = machine.begin(now: 1, random: 0)
-        #expect(machine.isAttempting)
-        machine.headersSent()
-        #expect(machine.stage == .headersSent)
-        #expect(machine.attemptToShow == 0)
-        _ = machine.attemptFailed(broken, now: 4, random: 0)
-        #expect(machine.attemptToShow == 1)
-        #expect(machine.answeredBy == nil)
-        machine.committed()
-        #expect(machine.stage == .committed)
-        #expect(machine.answeredBy == b)
-        machine.headersSent()
-        #expect(machine.stage == .committed)
-        #expect(!machine.isEnded)
-        #expect(machine.completed(now: 9) == .finish)
-        #expect(machine.isEnded)
-        #expect(
-            Array(machine.attempts) == [
-                AttemptRecord(
-                    target: a,
-                    startedAt: 1,
-                    endedAt: 4,
-                    outcome: .failed(.serverError)
-                ),
-                AttemptRecord(target: b, startedAt: 4, endedAt: 9, outcome: .answered),
-            ]
-        )
-    }
-
-    @Test("a cancelled attempt")
-    func cancelled() {
-        var machine = ExchangeMachine(only: a, policy: .test, deadline: .max)
-        _ = machine.begin(now: 1, random: 0)
-        #expect(machine.attempts.first == AttemptRecord(target: a, startedAt: 1))
-        _ = machine.clientLeft(now: 3)
-        #expect(machine.attempts.first?.outcome == .cancelled)
-        #expect(machine.attempts.first?.endedAt == 3)
-        #expect(machine.answeredBy == nil)
-    }
-
-    @Test("an answer that was cut was still given by its target")
-    func cut() {
-        var machine = ExchangeMachine(only: a, policy: .test, deadline: .max)
-        _ = machine.begin(now: 1, random: 0)
-        machine.committed()
-        _ = machine.attemptFailed(reset, now: 3, random: 0)
-        #expect(machine.answeredBy == a)
-        #expect(machine.attempts.first?.outcome == .failed(.reset))
-    }
-
-    @Test("the log keeps the first seven attempts and the latest")
-    func log() {
-        let policy = RetryPolicy(
-            triesPerTarget: 12,
-            maxTargets: 1,
-            backoff: Backoff(first: 0, longest: 0),
-            retryAfterMax: 0
-        )
-        var machine = ExchangeMachine(only: a, policy: policy, deadline: .max)
-        #expect(machine.attempts.isEmpty)
-        _ = machine.begin(now: 0, random: 0)
-        for time in 1..<12 {
-            #expect(machine.attempts.count == min(time, AttemptLog.recordsMax))
-            _ = machine.attemptFailed(reset, now: UInt64(time), random: 0)
-        }
-        _ = machine.completed(now: 20)
-        #expect(machine.attempts.total == 12)
-        #expect(machine.attempts.map(\.startedAt) == [0, 1, 2, 3, 4, 5, 6, 11])
-        #expect(machine.attempts.map(\.endedAt) == [1, 2, 3, 4, 5, 6, 7, 20])
-        #expect(machine.attempts.last?.outcome == .answered)
-    }
-
-    @Test(
-        "seconds of Retry-After are rounded up",
-        arguments: [(1, 1), (999, 1), (1000, 1), (1001, 2), (.max, 4_294_968)]
-            as [(UInt32, UInt32)]
-    )
-    func seconds(milliseconds: UInt32, seconds: UInt32) {
-        let ending = ExchangeMachine.Ending(
-            failure: reset,
-            attempt: 1,
-            retryAfterMilliseconds: milliseconds
-        )
-        #expect(ending.retryAfterSeconds == seconds)
     }
 }

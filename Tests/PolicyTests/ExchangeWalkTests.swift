@@ -18,6 +18,8 @@ private final class ExchangeWalk {
     private var isCommitted = false
     private var headersAreOut = false
     private var tries: [TargetID: Int] = [:]
+    /// What each target asked to wait at its last failure, and from when.
+    private var asked: [TargetID: (wait: UInt64, from: UInt64)] = [:]
     private var attempts = 0
     private var finals = 0
     private var failures: [Failure] = []
@@ -46,7 +48,7 @@ private final class ExchangeWalk {
         deadline = random.oneIn(4) ? .max : UInt64(1 + random.below(8_000_000))
         let balance = Balance.allCases[random.below(Balance.allCases.count)]
         machine =
-            count == 1
+            count == 1 && random.oneIn(2)
             ? ExchangeMachine(only: candidates[0].id, policy: policy, deadline: deadline)
             : ExchangeMachine(
                 candidates: candidates,
@@ -127,8 +129,10 @@ private final class ExchangeWalk {
     private func note(_ fact: Step.Fact) {
         switch fact {
         case .failed(let failure):
-            guard running != nil else { return }
+            guard let target = running else { return }
             failures.append(failure)
+            let wait = UInt64(failure.retryAfterMilliseconds ?? 0) * 1_000_000
+            asked[target] = (wait, now)
             running = nil
         case .committed:
             if running != nil { isCommitted = true }
@@ -184,6 +188,10 @@ private final class ExchangeWalk {
         if let wakesAt { expect(now >= wakesAt, "an attempt before its time") }
         if let last = failures.last {
             expect(last.rule.mayFailOver, "an attempt after \(last.reason)")
+        }
+        if let asked = asked[id] {
+            expect(now >= asked.from + asked.wait, "comes back too early")
+            expect(asked.wait <= policy.retryAfterMax, "waited too long")
         }
         checkOrder(id)
         tries[id, default: 0] += 1

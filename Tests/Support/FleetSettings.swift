@@ -35,17 +35,21 @@ package struct FleetSettings: Sendable {
         return result
     }
 
-    /// The configuration file.
+    private var setsRetries: Bool { members.contains { $0.contains("\"retries\"") } }
+
+    /// The configuration file; without `retries` among its members nothing is tried twice, so that
+    /// scripted upstreams see what their tests expect.
     package var text: String {
         let listen = listen.map { "\"\($0)\"" }.joined(separator: ", ")
         let upstreams = upstreams.sorted { $0.key < $1.key }
             .map { "    \"\($0.key)\": \($0.value)" }.joined(separator: ",\n")
-        let lines = [
-            "\"listen\": [\(listen)]",
-            "\"status\": { \"listen\": \"127.0.0.1:0\" }",
-            "\"workers\": \(workers)",
-            "\"upstreams\": {\n\(upstreams)\n  }",
-        ]
+        let lines =
+            [
+                "\"listen\": [\(listen)]",
+                "\"status\": { \"listen\": \"127.0.0.1:0\" }",
+                "\"workers\": \(workers)",
+                "\"upstreams\": {\n\(upstreams)\n  }",
+            ] + (setsRetries ? [] : ["\"retries\": { \"tries_per_target\": 1 }"])
         return "{\n  \((lines + members).joined(separator: ",\n  "))\n}\n"
     }
 }

@@ -9,34 +9,74 @@ import Testing
 
 @Suite("Request paths")
 struct RequestPathTests {
+    struct Path {
+        let text: String
+        let endpoint: Endpoint
+        let name: String?
+
+        init(_ text: String, _ endpoint: Endpoint, _ name: String? = nil) {
+            self.text = text
+            self.endpoint = endpoint
+            self.name = name
+        }
+    }
+
     @Test(
         "finds the endpoint with and without /v1",
         arguments: [
-            ("/v1/chat/completions", Endpoint.chatCompletions),
-            ("/chat/completions", .chatCompletions),
-            ("/v1/chat/completions/", .chatCompletions),
-            ("/v1/completions", .completions),
-            ("/completions", .completions),
-            ("/v1/embeddings", .embeddings),
-            ("/v1/models", .models),
-            ("/models/", .models),
-            ("/v1/models/a", .model(11..<12)),
-            ("/models/demo/echo", .model(8..<17)),
-            ("/health", .health),
-            ("/v1/health", .health),
+            Path("/v1/chat/completions", .chatCompletions),
+            Path("/chat/completions", .chatCompletions),
+            Path("/v1/chat/completions/", .chatCompletions),
+            Path("/litellm/v1/chat/completions", .chatCompletions),
+            Path("/openai/v1/chat/completions", .chatCompletions),
+            Path("/chat/stream", .plainChat),
+            Path("/v1/completions", .completions),
+            Path("/completions", .completions),
+            Path("/v1/embeddings", .embeddings),
+            Path("/v1/responses", .responses),
+            Path("/openai/responses", .responses),
+            Path("/v1/responses/compact", .responsesCompact),
+            Path("/v1/responses/resp_1", .response, "resp_1"),
+            Path("/v1/messages", .messages),
+            Path("/anthropic/v1/messages", .messages),
+            Path("/v1/messages/count_tokens", .countTokens),
+            Path("/v1beta/models/m:generateContent", .gemini(.generate), "m"),
+            Path("/v1/models/a/b:streamGenerateContent", .gemini(.stream), "a/b"),
+            Path("/gemini/v1beta/models/m:countTokens", .gemini(.countTokens), "m"),
+            Path("/v1beta/models/m:embedContent", .gemini(.embed), "m"),
+            Path("/models/m:batchEmbedContents", .gemini(.batchEmbed), "m"),
+            Path("/v1beta/models", .geminiModels),
+            Path("/v1beta/models/m", .geminiModel, "m"),
+            Path("/v1/models", .models),
+            Path("/models/", .models),
+            Path("/v1/models/a", .model, "a"),
+            Path("/v1/models/llama3:8b", .model, "llama3:8b"),
+            Path("/models/demo/echo", .model, "demo/echo"),
+            Path("/openai/deployments/g%2Fp/chat/completions", .chatCompletions, "g%2Fp"),
+            Path("/openai/deployments/g/embeddings/", .embeddings, "g"),
+            Path("/openai/deployments/g/completions", .completions, "g"),
+            Path("/health", .health),
+            Path("/v1/health", .health),
         ]
     )
-    func finds(_ path: String, _ endpoint: Endpoint) {
-        let found = RequestPath.endpoint(path.utf8.span)
-        #expect(found == endpoint)
+    func finds(_ path: Path) {
+        let found = RequestPath.match(path.text.utf8.span)
+        #expect(found?.endpoint == path.endpoint)
+        let bytes = Array(path.text.utf8)
+        #expect(found?.name.map { String(decoding: bytes[$0], as: UTF8.self) } == path.name)
     }
 
     @Test(
         "does not know other paths",
-        arguments: ["/", "", "/v1", "/v1/", "/v2/models", "/v1/chat", "/v1chat/completions"]
+        arguments: [
+            "/", "", "/v1", "/v1/", "/v2/models", "/v1/chat", "/v1chat/completions",
+            "/v1/responses/a/b", "/openai/deployments//chat/completions",
+            "/v1beta/chat/completions",
+            "/v1beta/models/:generateContent", "/openai/deployments/a", "/openai",
+        ]
     )
     func refuses(_ path: String) {
-        let found = RequestPath.endpoint(path.utf8.span)
+        let found = RequestPath.match(path.utf8.span)
         #expect(found == nil)
     }
 
@@ -245,77 +285,5 @@ struct RequestContractTests {
         #expect(error.status == 400)
         #expect(error.message.contains("line 2, column 22"), "\(error.message)")
         #expect(error.param == "messages[0]")
-    }
-
-    struct Splice: CustomTestStringConvertible {
-        let name: String
-        let body: String
-        var model: String?
-        let result: String
-
-        var testDescription: String { name }
-    }
-
-    static let splices: [Splice] = [
-        Splice(
-            name: "nothing to change",
-            body: #"{ "model" : "a","messages":[{"role":"user"}] }"#,
-            result: #"{ "model" : "a","messages":[{"role":"user"}] }"#
-        ),
-        Splice(
-            name: "another model name",
-            body: #"{"x":1.50,"model":"a","messages":[{"role":"user"}],"y":[ ]}"#,
-            model: "b/c\"d",
-            result: #"{"x":1.50,"model":"b/c\"d","messages":[{"role":"user"}],"y":[ ]}"#
-        ),
-        Splice(
-            name: "usage of a stream",
-            body: #"{"model":"a","stream":true,"messages":[{"role":"user"}]}"#,
-            result: #"{"model":"a","stream":true,"messages":[{"role":"user"}],"#
-                + #""stream_options":{"include_usage":true}}"#
-        ),
-        Splice(
-            name: "usage beside other options",
-            body:
-                #"{"model":"a","stream":true,"stream_options":{"z":0},"messages":[{"role":"u"}]}"#,
-            result: #"{"model":"a","stream":true,"stream_options":{"z":0,"include_usage":true},"#
-                + #""messages":[{"role":"u"}]}"#
-        ),
-        Splice(
-            name: "usage that was refused",
-            body: #"{"model":"a","stream":true,"stream_options":{"include_usage":false},"#
-                + #""messages":[{"role":"u"}]}"#,
-            result: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
-                + #""messages":[{"role":"u"}]}"#
-        ),
-        Splice(
-            name: "usage where options are null",
-            body: #"{"model":"a","stream":true,"stream_options":null,"messages":[{"role":"u"}]}"#,
-            result: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
-                + #""messages":[{"role":"u"}]}"#
-        ),
-        Splice(
-            name: "usage that was asked for",
-            body: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
-                + #""messages":[{"role":"u"}]}"#,
-            result: #"{"model":"a","stream":true,"stream_options":{"include_usage":true},"#
-                + #""messages":[{"role":"u"}]}"#
-        ),
-    ]
-
-    @Test("changes only what must change", arguments: splices)
-    func changes(_ row: Splice) throws {
-        let scan = BodyScan()
-        let bytes = Array(row.body.utf8)
-        scan.advance(bytes.span, isFinal: true)
-        let facts = try RequestContract.check(.chatCompletions, scan.tape, bytes.span)
-        var splice = JSONSplice()
-        if let model = row.model {
-            RequestSplice.setModel(model.utf8.span, facts, scan.tape, into: &splice)
-        }
-        RequestSplice.askForUsage(facts, scan.tape, bytes.span, into: &splice)
-        let out = ByteBuffer()
-        splice.append(original: bytes.span, to: out)
-        #expect(out.text == row.result)
     }
 }

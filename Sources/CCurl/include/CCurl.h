@@ -29,6 +29,8 @@ int ccurl_easy_set_long(CURL *easy, CURLoption option, long value);
 int ccurl_easy_set_offset(CURL *easy, CURLoption option, int64_t value);
 /// libcurl copies the text; NULL restores the default.
 int ccurl_easy_set_text(CURL *easy, CURLoption option, const char *_Nullable text);
+/// libcurl copies the bytes.
+int ccurl_easy_set_blob(CURL *easy, CURLoption option, const void *bytes, size_t count);
 /// libcurl keeps the pointer: what it points to must outlive its use.
 int ccurl_easy_set_pointer(CURL *easy, CURLoption option, const void *_Nullable pointer);
 /// libcurl keeps the list until the option is set again or the handle is freed.

@@ -169,8 +169,7 @@ extension ConfigParser {
             reader.fail(node, "the value is empty")
             return nil
         }
-        let isVisible = text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-        guard isVisible, text.first != " ", text.last != " " else {
+        guard Self.isFieldValue(text) else {
             reader.fail(
                 node,
                 "the value must be printable ASCII without spaces at its ends"
@@ -178,5 +177,11 @@ extension ConfigParser {
             return nil
         }
         return text
+    }
+
+    /// Whether `text` can stand in a field: printable ASCII without spaces at its ends.
+    static func isFieldValue(_ text: String) -> Bool {
+        text.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+            && text.first != " " && text.last != " "
     }
 }

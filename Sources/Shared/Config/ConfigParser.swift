@@ -58,9 +58,13 @@ package struct ConfigParser {
         return address
     }
 
-    private static func scan(_ text: [UInt8], file: String) throws(ConfigErrors) -> JSONTape {
+    static func scan(
+        _ text: [UInt8],
+        file: String,
+        options: JSONOptions = .configuration
+    ) throws(ConfigErrors) -> JSONTape {
         var scanner = JSONScanner(
-            options: .configuration,
+            options: options,
             limits: JSONLimits(bytesMax: ConfigLimits.fileBytesMax)
         )
         do throws(JSONError) {
@@ -90,13 +94,7 @@ package struct ConfigParser {
         self.overrides = overrides
     }
 
-    private var allErrors: [ConfigError] {
-        var errors = reader.errors.sorted { ($0.line, $0.column) < ($1.line, $1.column) }
-        if reader.hasMoreErrors {
-            errors.append(ConfigError(file: reader.file, "there are more errors"))
-        }
-        return errors + optionErrors
-    }
+    private var allErrors: [ConfigError] { reader.allErrors + optionErrors }
 
     // MARK: The whole
 

@@ -30,16 +30,34 @@ struct ConfigReader {
             hasMoreErrors = true
             return
         }
+        errors.append(remark(at: offset, path, message))
+    }
+
+    private func remark(at offset: Int, _ path: String, _ message: String) -> ConfigError {
         let place = JSONPosition(of: offset, in: bytes.span)
-        errors.append(
-            ConfigError(
-                file: file,
-                line: place.line,
-                column: place.column,
-                path: path,
-                message
-            )
+        return ConfigError(
+            file: file,
+            line: place.line,
+            column: place.column,
+            path: path,
+            message
         )
+    }
+
+    /// What is worth saying about a value that is not wrong.
+    func remark(_ node: JSONNode, _ message: String) -> ConfigError {
+        remark(at: tape.valueRange(of: node).lowerBound, path(node), message)
+    }
+
+    /// What is worth saying about the key of a member.
+    func remark(_ entry: Entry, _ message: String) -> ConfigError {
+        remark(at: tape.valueRange(of: entry.nameNode).lowerBound, path(entry.value), message)
+    }
+
+    /// Everything that was noted, in the order of the text.
+    var allErrors: [ConfigError] {
+        let sorted = errors.sorted { ($0.line, $0.column) < ($1.line, $1.column) }
+        return sorted + (hasMoreErrors ? [ConfigError(file: file, "there are more errors")] : [])
     }
 
     func path(_ node: JSONNode) -> String {

@@ -51,6 +51,15 @@ package struct JSONWriter {
         awaitName()
     }
 
+    /// The name of the next member, escaped already, such as the content range of a scanned name.
+    package mutating func rawName(_ content: Span<UInt8>) {
+        separate()
+        buffer.append(UInt8(ascii: "\""))
+        buffer.append(content)
+        buffer.append("\":" as StaticString)
+        awaitName()
+    }
+
     // MARK: Values
 
     package mutating func value(_ text: String) {

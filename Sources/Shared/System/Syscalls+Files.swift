@@ -15,6 +15,18 @@ extension Syscalls {
         OwnedFD(owning: try checked(unsafe clinux_open(path, 0, 0)))
     }
 
+    /// Makes a file that only this user may read and opens it for writing, close-on-exec.
+    ///
+    /// System call: open(2) with O_WRONLY, O_CREAT and O_EXCL, mode 0600.
+    ///
+    /// - Throws: `exists` when something of this name is there, whatever it is.
+    package static func createForWriting(_ path: String) throws(Errno) -> OwnedFD {
+        let writeOnlyCreateExclusive: Int32 = 0x1 | 0x40 | 0x80
+        return OwnedFD(
+            owning: try checked(unsafe clinux_open(path, writeOnlyCreateExclusive, 0o600))
+        )
+    }
+
     /// A new open file description of something that is open already, for writing without
     /// blocking: flags set on it are not shared with other users of the original.
     ///

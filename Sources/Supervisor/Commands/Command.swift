@@ -6,6 +6,7 @@ enum Command: Equatable {
     case serve(ServeCommand)
     case check(CheckCommand)
     case status(StatusCommand)
+    case importing(ImportCommand)
     case version
     /// A page of help; nil for the one that lists the commands.
     case help(CommandName?)
@@ -32,12 +33,13 @@ enum Command: Equatable {
         _ name: CommandName,
         _ words: ArraySlice<String>
     ) throws(UsageError) -> Command {
-        let options = try ParsedOptions(name, words, argumentsMax: name == .help ? 1 : 0)
+        let options = try ParsedOptions(name, words, argumentsMax: name.operandsMax)
         if options.asksForHelp { return .help(name) }
         switch name {
         case .serve: return .serve(try ServeCommand(options))
         case .check: return .check(CheckCommand(configPath: options[.config]))
         case .status: return .status(try StatusCommand(options))
+        case .importing: return .importing(try ImportCommand(options))
         case .version: return .version
         case .help:
             guard let topic = options.arguments.first else { return .help(nil) }
@@ -54,6 +56,7 @@ enum Command: Equatable {
         case .serve(let command): command.run()
         case .check(let command): command.run()
         case .status(let command): command.run()
+        case .importing(let command): command.run()
         case .version: TextOutput.standard.write(Self.versionText + "\n")
         case .help(let topic): TextOutput.standard.write(HelpText.page(topic))
         }

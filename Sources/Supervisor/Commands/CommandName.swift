@@ -2,7 +2,9 @@
 
 /// The commands that exist.
 enum CommandName: String, CaseIterable {
-    case serve, check, status, version, help
+    case serve, check, status
+    case importing = "import"
+    case version, help
 
     /// In the order in which texts list them.
     var options: [CommandOption] {
@@ -10,14 +12,33 @@ enum CommandName: String, CaseIterable {
         case .serve: [.config, .listen, .status, .workers]
         case .check: [.config]
         case .status: [.json, .watch, .config, .status]
+        case .importing: [.output]
         case .version, .help: []
+        }
+    }
+
+    /// The words that it takes besides options; nil for none.
+    var operands: String? {
+        switch self {
+        case .importing: "sap-proxy FILE"
+        case .help: "[COMMAND]"
+        case .serve, .check, .status, .version: nil
+        }
+    }
+
+    /// How many such words there may be.
+    var operandsMax: Int {
+        switch self {
+        case .importing: 2
+        case .help: 1
+        case .serve, .check, .status, .version: 0
         }
     }
 
     /// One line that shows all there is to write.
     var usage: String {
         let options = options.map { "[\($0.form)]" + ($0.isRepeatable ? "..." : "") }
-        let words = ["apus", rawValue] + options + (self == .help ? ["[COMMAND]"] : [])
+        let words = ["apus", rawValue] + (operands.map { [$0] } ?? []) + options
         return words.joined(separator: " ")
     }
 }
@@ -30,11 +51,12 @@ enum CommandOption: String, CaseIterable {
     case workers = "--workers"
     case json = "--json"
     case watch = "--watch"
+    case output = "--output"
 
     /// What its value is called; nil for a switch.
     var placeholder: String? {
         switch self {
-        case .config: "FILE"
+        case .config, .output: "FILE"
         case .listen, .status: "ADDR"
         case .workers: "N"
         case .json, .watch: nil

@@ -18,6 +18,7 @@ enum HelpText {
           serve     run the gateway in the foreground; "apus" alone does the same
           check     check a configuration and show what it means
           status    show the state of a running gateway
+          import    turn the configuration of another gateway into one of apus
           version   show the version
           help      explain a command: apus help COMMAND
 
@@ -36,6 +37,7 @@ enum HelpText {
         case .serve: serve
         case .check: check
         case .status: status
+        case .importing: importing
         case .version: version
         case .help: help
         }
@@ -43,8 +45,8 @@ enum HelpText {
 
     private static let configOption = """
           --config FILE    the configuration; without it \(ConfigLoader.pathDefault) if it exists,
-                           else what the environment gives: the demo model, openai with
-                           OPENAI_API_KEY set, ollama with OLLAMA_HOST set
+                           else what the environment gives: the demo model, and providers whose
+                           variables are set, such as OPENAI_API_KEY or AICORE_SERVICE_KEY
         """
 
     private static let serve = """
@@ -99,6 +101,21 @@ enum HelpText {
           apus status
           apus status --watch --status 127.0.0.1:8081
           apus status --json | jq .requests
+
+        """
+
+    private static let importing = """
+        Reads config.json of a SAP AI Core LLM proxy, with subAccounts or in the older flat form, and
+        writes a configuration of apus that serves the same model names. Clients keep their tokens,
+        of which only the hashes are written. What has no place goes to standard error.
+
+          --output FILE    a new file to write to, in place of standard output
+
+        The exit code is 78 when the file cannot be read or is wrong.
+
+        examples:
+          apus import sap-proxy config.json
+          apus import sap-proxy config.json --output apus.json && apus check --config apus.json
 
         """
 

@@ -7,6 +7,9 @@ enum UsageError: Error, Equatable {
     case unknownOption(String, CommandName)
     case unexpectedArgument(String, CommandName)
     case missingValue(CommandOption, CommandName)
+    /// A word besides the options is missing.
+    case missingArgument(CommandName)
+    case unknownSource(String)
     /// A switch was given a value.
     case unexpectedValue(CommandOption, CommandName)
     case repeated(CommandOption, CommandName)
@@ -26,6 +29,14 @@ enum UsageError: Error, Equatable {
             unexpectedArgument(word, command)
         case .missingValue(let option, let command):
             text("\(option.rawValue) needs a value: \(option.form)", command)
+        case .missingArgument(let command):
+            text("apus \(command.rawValue) needs \(command.operands ?? "nothing")", command)
+        case .unknownSource(let word):
+            text(
+                "\(quoted(word)) is nothing that can be imported"
+                    + Suggestion.text(for: word, among: [ImportCommand.source]),
+                .importing
+            )
         case .unexpectedValue(let option, let command):
             text("\(option.rawValue) takes no value", command)
         case .repeated(let option, let command):

@@ -7,8 +7,9 @@ extension APIError {
             404,
             .notFound,
             "unknown_url",
-            "Unknown path '\(path)'. This gateway serves /v1/chat/completions, /v1/completions, "
-                + "/v1/embeddings, /v1/models and /health."
+            "Unknown path '\(path)'. This gateway serves /v1/chat/completions, /v1/responses, "
+                + "/v1/messages, /v1beta/models/MODEL:generateContent, /v1/completions, "
+                + "/v1/embeddings, /v1/models, /chat/stream and /health."
         )
     }
 
@@ -56,6 +57,127 @@ extension APIError {
             param: "model"
         )
     }
+
+    static func responseNotFound(_ id: String) -> APIError {
+        APIError(
+            404,
+            .notFound,
+            "response_not_found",
+            "No response '\(id)' is known: its id does not name an upstream of this gateway.",
+            param: "response_id"
+        )
+    }
+
+    static let previousNotFound = APIError(
+        404,
+        .notFound,
+        "previous_response_not_found",
+        "The upstream that made this response does not serve the model.",
+        param: "previous_response_id"
+    )
+
+    static let brokenPathName = APIError(
+        400,
+        .invalidRequest,
+        "invalid_model_id",
+        "The model id in the path is not valid percent-encoded UTF-8.",
+        param: "model"
+    )
+
+    static func strict(_ name: String, _ omissions: Omissions) -> APIError {
+        let others = omissions.names.dropFirst()
+        let more = others.isEmpty ? "" : " (nor \(others.joined(separator: ", ")))"
+        return APIError(
+            400,
+            .invalidRequest,
+            "unsupported_parameter",
+            "The model's upstream has no '\(name)'\(more), and the model is configured as strict.",
+            param: name
+        )
+    }
+
+    static func answerTooLarge(_ upstream: String) -> APIError {
+        APIError(
+            502,
+            .upstream,
+            "upstream_answer_too_large",
+            "The upstream '\(upstream)' sent more than \(AttemptAnswer.answerBytesMax) bytes."
+        )
+    }
+
+    static func eventTooLarge(_ upstream: String) -> APIError {
+        APIError(
+            502,
+            .upstream,
+            "upstream_event_too_large",
+            "The upstream '\(upstream)' sent an event beyond \(StreamPipe.eventBytesMax) bytes."
+        )
+    }
+
+    static func unreadableAnswer(_ upstream: String, _ what: String) -> APIError {
+        APIError(
+            502,
+            .upstream,
+            "upstream_invalid_response",
+            "The upstream '\(upstream)' sent \(what) where a JSON object was expected."
+        )
+    }
+
+    static func streamCut(_ upstream: String) -> APIError {
+        APIError(
+            502,
+            .upstream,
+            "upstream_cut",
+            "The upstream '\(upstream)' ended its stream without its last event."
+        )
+    }
+
+    static func cannot(_ upstream: String, _ what: String) -> APIError {
+        APIError(
+            400,
+            .invalidRequest,
+            "unsupported_operation",
+            "The upstream '\(upstream)' \(what)."
+        )
+    }
+
+    static func unavailable(_ upstream: String, _ why: String) -> APIError {
+        APIError(502, .upstream, "upstream_unavailable", "The upstream '\(upstream)': \(why).")
+    }
+
+    static func noContentInTime(_ upstream: String) -> APIError {
+        APIError(
+            504,
+            .upstream,
+            "upstream_timeout",
+            "The upstream '\(upstream)' sent no content in time (timeouts.first_content)."
+        )
+    }
+
+    static func tooSlow(_ upstream: String) -> APIError {
+        APIError(
+            504,
+            .upstream,
+            "upstream_timeout",
+            "The upstream '\(upstream)' took too long (timeouts.total)."
+        )
+    }
+
+    static func notPrepared(_ upstream: String) -> APIError {
+        APIError(
+            504,
+            .upstream,
+            "upstream_timeout",
+            "The upstream '\(upstream)' gave no token or deployments in time."
+        )
+    }
+
+    static let stopping = APIError(
+        503,
+        .server,
+        "shutting_down",
+        "This gateway is stopping, and the answer did not end in time (timeouts.drain)."
+    )
 
     static func bodyTooLarge(limit: Int) -> APIError {
         APIError(

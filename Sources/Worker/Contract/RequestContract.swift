@@ -5,24 +5,24 @@ import JSON
 
 /// What the gateway needs to know of a model request, checked.
 struct RequestFacts: Equatable {
-    /// The model's name: a string node.
-    let model: JSONNode
+    /// The model's name: a string node, or nil where the path or the configuration names it.
+    let model: JSONNode?
     let isStream: Bool
     /// Whether the client asked for the usage chunk of a stream.
     let wantsUsage: Bool
-    /// The `stream_options` member if it is an object.
-    let streamOptions: JSONNode?
 }
 
-/// Checks the body of a model request against what every OpenAI-compatible server needs.
+/// Checks the body of a model request against what every server of its format needs.
 ///
 /// Only what must hold anywhere is checked: members that the gateway does not know are the
 /// upstream's business and arrive there unchanged.
 enum RequestContract {
+    /// `namesModel` says whether the body has to name the model.
     static func check(
         _ endpoint: Endpoint,
         _ tape: JSONTape,
-        _ bytes: Span<UInt8>
+        _ bytes: Span<UInt8>,
+        namesModel: Bool = true
     ) throws(APIError) -> RequestFacts {
         let root = tape.root
         guard tape.kind(of: root) == .object else {
@@ -34,19 +34,39 @@ enum RequestContract {
             throw invalid("The member '\(text)' is given twice.", text, "duplicate_member")
         }
         let members = Members(tape, bytes)
-        guard let model = members.model else {
-            throw invalid("The member 'model' is missing.", "model", "missing_required_parameter")
-        }
-        guard tape.kind(of: model) == .string, !tape.contentRange(of: model).isEmpty else {
-            throw invalid("'model' must be a string that is not empty.", "model", "invalid_type")
-        }
+        let model = try checkModel(members.model, tape, isNeeded: namesModel)
         switch endpoint {
-        case .chatCompletions: try checkMessages(members.messages, tape, bytes)
+        case .chatCompletions, .plainChat, .messages, .countTokens:
+            try checkTurns("messages", members.messages, tape, bytes, roleIsNeeded: true)
         case .completions: try require("prompt", members.prompt, tape)
         case .embeddings: try require("input", members.input, tape)
-        case .models, .model, .health: break
+        case .responses, .responsesCompact: try checkInput(members.input, tape)
+        case .gemini(.generate), .gemini(.stream):
+            try checkTurns("contents", members.contents, tape, bytes, roleIsNeeded: false)
+        case .gemini, .response, .models, .model, .geminiModels, .geminiModel, .health: break
         }
         return try streamFacts(members, model, tape, bytes)
+    }
+
+    private static func checkModel(
+        _ node: JSONNode?,
+        _ tape: JSONTape,
+        isNeeded: Bool
+    ) throws(APIError) -> JSONNode? {
+        guard let node, isNeeded || !tape.isNull(node) else {
+            guard isNeeded else { return nil }
+            throw invalid("The member 'model' is missing.", "model", "missing_required_parameter")
+        }
+        guard tape.kind(of: node) == .string, !tape.contentRange(of: node).isEmpty else {
+            throw invalid("'model' must be a string that is not empty.", "model", "invalid_type")
+        }
+        return node
+    }
+
+    /// A text or items; may be missing where a stored prompt or an earlier response has them.
+    private static func checkInput(_ node: JSONNode?, _ tape: JSONTape) throws(APIError) {
+        guard let node, !tape.isNull(node) else { return }
+        try require("input", node, tape)
     }
 
     /// The members of the body that matter here, found in one pass.
@@ -55,6 +75,7 @@ enum RequestContract {
         var messages: JSONNode?
         var prompt: JSONNode?
         var input: JSONNode?
+        var contents: JSONNode?
         var stream: JSONNode?
         var streamOptions: JSONNode?
 
@@ -73,6 +94,8 @@ enum RequestContract {
                     prompt = member.value
                 } else if tape.equals(name, "input", in: bytes) {
                     input = member.value
+                } else if tape.equals(name, "contents", in: bytes) {
+                    contents = member.value
                 }
             }
         }
@@ -93,45 +116,48 @@ enum RequestContract {
         }
     }
 
-    private static func checkMessages(
+    private static func checkTurns(
+        _ list: String,
         _ node: JSONNode?,
         _ tape: JSONTape,
-        _ bytes: Span<UInt8>
+        _ bytes: Span<UInt8>,
+        roleIsNeeded: Bool
     ) throws(APIError) {
-        guard let messages = node else {
+        guard let turns = node else {
             throw invalid(
-                "The member 'messages' is missing.",
-                "messages",
+                "The member '\(list)' is missing.",
+                list,
                 "missing_required_parameter"
             )
         }
-        guard tape.kind(of: messages) == .array else {
-            throw invalid("'messages' must be an array.", "messages", "invalid_type")
+        guard tape.kind(of: turns) == .array else {
+            throw invalid("'\(list)' must be an array.", list, "invalid_type")
         }
         var index = 0
-        for message in tape.elements(of: messages) {
-            guard tape.kind(of: message) == .object else {
-                let path = "messages[\(index)]"
+        for turn in tape.elements(of: turns) {
+            guard tape.kind(of: turn) == .object else {
+                let path = "\(list)[\(index)]"
                 throw invalid("'\(path)' must be an object.", path, "invalid_type")
             }
-            guard let role = tape.member("role", of: message, in: bytes) else {
-                let path = "messages[\(index)].role"
+            if let role = tape.member("role", of: turn, in: bytes) {
+                guard tape.kind(of: role) == .string else {
+                    let path = "\(list)[\(index)].role"
+                    throw invalid("'\(path)' must be a string.", path, "invalid_type")
+                }
+            } else if roleIsNeeded {
+                let path = "\(list)[\(index)].role"
                 throw invalid("'\(path)' is missing.", path, "missing_required_parameter")
-            }
-            guard tape.kind(of: role) == .string else {
-                let path = "messages[\(index)].role"
-                throw invalid("'\(path)' must be a string.", path, "invalid_type")
             }
             index += 1
         }
         if index == 0 {
-            throw invalid("'messages' must not be empty.", "messages", "empty_array")
+            throw invalid("'\(list)' must not be empty.", list, "empty_array")
         }
     }
 
     private static func streamFacts(
         _ members: Members,
-        _ model: JSONNode,
+        _ model: JSONNode?,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) throws(APIError) -> RequestFacts {
@@ -166,12 +192,11 @@ enum RequestContract {
         return RequestFacts(
             model: model,
             isStream: isStream,
-            wantsUsage: wantsUsage,
-            streamOptions: options
+            wantsUsage: wantsUsage
         )
     }
 
-    private static func invalid(
+    static func invalid(
         _ message: String,
         _ path: String?,
         _ code: StaticString

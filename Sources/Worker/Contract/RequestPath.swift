@@ -1,79 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
 import HTTP
-import Metrics
-
-/// What a request path asks for.
-enum Endpoint: Equatable {
-    case chatCompletions
-    case completions
-    case embeddings
-    case models
-    /// One model; the range of its id in the path, still percent-encoded.
-    case model(Range<Int>)
-    case health
-
-    var route: Route {
-        switch self {
-        case .chatCompletions: .chatCompletions
-        case .completions: .completions
-        case .embeddings: .embeddings
-        case .models, .model: .models
-        case .health: .health
-        }
-    }
-
-    /// The methods it has, as an Allow field lists them.
-    var allow: StaticString {
-        switch self {
-        case .chatCompletions, .completions, .embeddings: "POST, OPTIONS"
-        case .models, .model, .health: "GET, HEAD, OPTIONS"
-        }
-    }
-
-    func allows(_ method: HTTPMethod) -> Bool {
-        switch self {
-        case .chatCompletions, .completions, .embeddings: method == .post
-        case .models, .model, .health: method == .get || method == .head
-        }
-    }
-
-    /// Whether a client key is asked for.
-    var needsKey: Bool {
-        switch self {
-        case .health: false
-        case .chatCompletions, .completions, .embeddings, .models, .model: true
-        }
-    }
-
-    /// What comes behind the upstream's base URL; nil where the gateway answers by itself.
-    var upstreamPath: StaticString? {
-        switch self {
-        case .chatCompletions: "/chat/completions"
-        case .completions: "/completions"
-        case .embeddings: "/embeddings"
-        case .models, .model, .health: nil
-        }
-    }
-}
 
 /// Finds the endpoint of a path.
 ///
-/// Pure; `/v1` may be left out, and one slash at the end is ignored.
+/// Pure; `/v1` may be left out, one slash at the end is ignored, and the prefixes that other
+/// gateways use (`/openai`, `/anthropic`, `/gemini`, `/litellm`) may stand before it.
 enum RequestPath {
-    static func endpoint(_ path: Span<UInt8>) -> Endpoint? {
-        var start = 0
-        if path.hasPrefix("/v1/", at: 0) { start = 3 }
-        var end = path.count
-        if end - start > 1, path[end - 1] == UInt8(ascii: "/") { end -= 1 }
-        if path.hasPrefix("/models/", at: start), end > start + 8 {
-            return .model((start + 8)..<end)
+    /// What a path asks for.
+    struct Match: Equatable {
+        let endpoint: Endpoint
+        /// The model or id that the path names, still percent-encoded.
+        var name: Range<Int>?
+
+        init(_ endpoint: Endpoint, _ name: Range<Int>? = nil) {
+            self.endpoint = endpoint
+            self.name = name
         }
-        let rest = path.extracting(start..<end)
-        if rest.isEqual("/chat/completions") { return .chatCompletions }
-        if rest.isEqual("/completions") { return .completions }
-        if rest.isEqual("/embeddings") { return .embeddings }
-        if rest.isEqual("/models") { return .models }
-        if rest.isEqual("/health") { return .health }
+    }
+
+    private static let prefixes: [StaticString] = [
+        "/openai/", "/anthropic/", "/gemini/", "/litellm/",
+    ]
+    private static let fixed: [(path: StaticString, endpoint: Endpoint)] = [
+        ("/completions", .completions), ("/embeddings", .embeddings), ("/models", .models),
+        ("/responses", .responses), ("/responses/compact", .responsesCompact),
+        ("/messages/count_tokens", .countTokens), ("/chat/stream", .plainChat),
+        ("/health", .health),
+    ]
+    private static let actions: [(suffix: StaticString, endpoint: Endpoint)] = [
+        (":generateContent", .gemini(.generate)), (":streamGenerateContent", .gemini(.stream)),
+        (":countTokens", .gemini(.countTokens)), (":embedContent", .gemini(.embed)),
+        (":batchEmbedContents", .gemini(.batchEmbed)),
+    ]
+    private static let azure: [(suffix: StaticString, endpoint: Endpoint)] = [
+        ("/chat/completions", .chatCompletions), ("/completions", .completions),
+        ("/embeddings", .embeddings),
+    ]
+
+    static func match(_ path: Span<UInt8>) -> Match? {
+        var end = path.count
+        if end > 1, path[end - 1] == UInt8(ascii: "/") { end -= 1 }
+        // The usual ones first.
+        if path.isEqual("/v1/chat/completions", to: end) { return Match(.chatCompletions) }
+        if path.isEqual("/v1/messages", to: end) { return Match(.messages) }
+        var start = 0
+        for prefix in prefixes where path.hasPrefix(prefix, at: 0) {
+            start = prefix.utf8CodeUnitCount - 1
+        }
+        if path.hasPrefix("/deployments/", at: start) { return deployment(path, start + 13, end) }
+        var isBeta = false
+        if path.hasPrefix("/v1/", at: start) {
+            start += 3
+        } else if path.hasPrefix("/v1beta/", at: start) {
+            start += 7
+            isBeta = true
+        }
+        return match(path.extracting(0..<end), from: start, isBeta: isBeta)
+    }
+
+    private static func match(_ path: Span<UInt8>, from start: Int, isBeta: Bool) -> Match? {
+        if path.hasPrefix("/models/", at: start), path.count > start + 8 {
+            let name = (start + 8)..<path.count
+            for action in actions where path.hasSuffix(action.suffix) {
+                let nameEnd = path.count - action.suffix.utf8CodeUnitCount
+                guard nameEnd > name.lowerBound else { return nil }
+                return Match(action.endpoint, name.lowerBound..<nameEnd)
+            }
+            return Match(isBeta ? .geminiModel : .model, name)
+        }
+        let rest = path.extracting(start..<path.count)
+        if isBeta { return rest.isEqual("/models") ? Match(.geminiModels) : nil }
+        if rest.isEqual("/chat/completions") { return Match(.chatCompletions) }
+        if rest.isEqual("/messages") { return Match(.messages) }
+        for candidate in fixed where rest.isEqual(candidate.path) {
+            return Match(candidate.endpoint)
+        }
+        let responses: StaticString = "/responses/"
+        let length = responses.utf8CodeUnitCount
+        guard rest.hasPrefix(responses, at: 0), rest.count > length else { return nil }
+        for index in length..<rest.count where rest[index] == UInt8(ascii: "/") { return nil }
+        return Match(.response, (start + length)..<path.count)
+    }
+
+    /// `/openai/deployments/{model}/...`, as Azure's clients write it.
+    private static func deployment(_ path: Span<UInt8>, _ start: Int, _ end: Int) -> Match? {
+        let path = path.extracting(0..<end)
+        for candidate in azure where path.hasSuffix(candidate.suffix) {
+            let nameEnd = end - candidate.suffix.utf8CodeUnitCount
+            guard nameEnd > start else { return nil }
+            return Match(candidate.endpoint, start..<nameEnd)
+        }
         return nil
     }
 
@@ -98,6 +114,17 @@ enum RequestPath {
             index += 3
         }
         return result
+    }
+
+    /// Whether a query has `parameter`, written `name=value`.
+    static func hasParameter(_ parameter: StaticString, in query: Span<UInt8>) -> Bool {
+        var start = 0
+        for index in 0...query.count {
+            guard index == query.count || query[index] == UInt8(ascii: "&") else { continue }
+            if query.extracting(start..<index).isEqual(parameter) { return true }
+            start = index + 1
+        }
+        return false
     }
 
     private static func hexadecimal(_ byte: UInt8) -> UInt8? {
@@ -125,5 +152,14 @@ extension Span<UInt8> {
 
     func isEqual(_ text: StaticString) -> Bool {
         count == text.utf8CodeUnitCount && hasPrefix(text, at: 0)
+    }
+
+    /// Whether the bytes before `end` are `text`.
+    func isEqual(_ text: StaticString, to end: Int) -> Bool {
+        end == text.utf8CodeUnitCount && hasPrefix(text, at: 0)
+    }
+
+    func hasSuffix(_ text: StaticString) -> Bool {
+        hasPrefix(text, at: count - text.utf8CodeUnitCount)
     }
 }

@@ -24,6 +24,8 @@ package struct APIError: Error, Equatable {
     package var allow: StaticString?
     /// Seconds after which a retry makes sense.
     package var retryAfterSeconds: Int?
+    /// Whether official SDKs are told to retry or not to; nil leaves it to their own rules.
+    package var shouldRetry: Bool?
     /// Whether the connection cannot carry another request: its bytes are not understood.
     package var closesConnection = false
 

@@ -23,7 +23,8 @@ enum ComplaintStatus {
             "throttled", "resourceexhausted", "insufficientquota", "quotaexceeded",
             "servicequotaexceeded", "modelnotready", "requestthrottled", "limitexceeded":
             429
-        case "overloaded", "serviceunavailable", "unavailable", "engineoverloaded", "slowdown":
+        case "overloaded", "serviceunavailable", "unavailable", "engineoverloaded", "slowdown",
+            "serverisoverloaded":
             503
         case "invalidrequest", "invalidargument", "validation", "badrequest", "outofrange",
             "failedprecondition", "contentfilter", "contextlengthexceeded", "invalidprompt",

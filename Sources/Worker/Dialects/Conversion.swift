@@ -35,6 +35,13 @@ package enum Conversion {
         _ omissions: inout Omissions,
         to out: ByteBuffer
     ) throws(ConversionError) {
+        guard !plan.isCompaction else {
+            throw ConversionError(
+                .unsupported,
+                .whole,
+                "cannot be compacted by this model; compact the conversation with a summary of it"
+            )
+        }
         omissions.add(conversation.omissions)
         switch plan.format {
         case .chat:

@@ -25,6 +25,21 @@ package final class ConversionScratch {
         }
     }
 
+    /// Appends the text that `content` stands for if that is one JSON object.
+    ///
+    /// - Returns: Whether it is one.
+    package func appendIfObject(
+        _ content: JSONText,
+        from bytes: Span<UInt8>,
+        to out: ByteBuffer
+    ) -> Bool {
+        text.clear()
+        content.appendValue(from: bytes, to: text)
+        guard text.withBytes({ isObject($0) }) else { return false }
+        text.withBytes { out.append($0) }
+        return true
+    }
+
     /// Appends a tool's input as the content of a string, as OpenAI has it.
     package func appendText(_ input: ToolInput, from bytes: Span<UInt8>, to out: ByteBuffer) {
         switch input {

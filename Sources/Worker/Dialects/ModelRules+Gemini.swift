@@ -2,6 +2,14 @@
 
 extension ModelRules {
     static func gemini(_ host: ProviderHost, _ model: String) -> ModelRules {
-        ModelRules()
+        var rules = ModelRules()
+        // The path names the model and the method.
+        rules.namesModel = false
+        rules.flagsStream = false
+        rules.stopMax = 5
+        // Google fetches what it keeps itself, and nothing from the web.
+        rules.takesMediaURLs = false
+        rules.thinking = GeminiModel(model)?.thinking ?? .unsupported
+        return rules
     }
 }

@@ -22,6 +22,8 @@ package struct RequestPlan: Equatable {
     /// What the upstream calls the model.
     package var model: String
     package var isStream: Bool
+    /// Whether a conversation is to be compacted (`responses/compact`), which gives no stream.
+    package var isCompaction = false
     package var rules: ModelRules
     /// Output limit for formats that demand one, from the configuration.
     package var maxTokensDefault: Int?
@@ -35,14 +37,15 @@ package struct RequestPlan: Equatable {
         host: ProviderHost,
         model: String,
         isStream: Bool,
-        maxTokensDefault: Int? = nil
+        maxTokensDefault: Int? = nil,
+        rules: ModelRules? = nil
     ) {
         self.format = format
         self.host = host
         self.model = model
         self.isStream = isStream
         self.maxTokensDefault = maxTokensDefault
-        rules = ModelRules(format: format, host: host, model: model)
+        self.rules = rules ?? ModelRules(format: format, host: host, model: model)
     }
 }
 

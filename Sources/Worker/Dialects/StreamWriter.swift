@@ -15,15 +15,21 @@ package struct StreamWriter {
 
     private var kind: Kind
 
-    /// `wantsUsage` says whether a chat client asked for the usage chunk.
-    package init(_ format: WireFormat, _ identity: AnswerIdentity, wantsUsage: Bool) {
+    /// `wantsUsage` says whether a chat client asked for the usage chunk, `framing` how a Gemini
+    /// client wants its chunks.
+    package init(
+        _ format: WireFormat,
+        _ identity: AnswerIdentity,
+        wantsUsage: Bool,
+        framing: GeminiFraming = .events
+    ) {
         switch format {
         case .chat: kind = .chat(ChatStreamWriter(identity, wantsUsage: wantsUsage))
         case .completions:
             kind = .completions(CompletionsStreamWriter(identity, wantsUsage: wantsUsage))
         case .responses: kind = .responses(ResponsesStreamWriter(identity))
         case .messages: kind = .messages(MessagesStreamWriter(identity))
-        case .gemini: kind = .gemini(GeminiStreamWriter(identity))
+        case .gemini: kind = .gemini(GeminiStreamWriter(identity, framing: framing))
         case .converse: preconditionFailure("no client speaks Converse")
         }
     }

@@ -1,98 +1,141 @@
 // SPDX-License-Identifier: Apache-2.0
-import Dialects
 import Bytes
+import Dialects
 import HTTP
 import JSON
 import Log
 import Loop
 import Metrics
+import Policy
 import System
 
-/// One model request on its way through an upstream and back.
+/// One model request on its way through its targets and back.
 ///
-/// Before the first content for the client (the *commit point*) a failure is an error answer with
-/// its own status; after it, an error event inside the stream.
-final class Exchange: UpstreamSink {
+/// A shell: `ExchangeMachine` decides which target is tried when, and what its failures mean; this
+/// carries the decisions out and tells what happened. Before the first content for the client (the
+/// *commit point*) a failure leads to the next try or an error answer with its own status; after it,
+/// to an error event inside the stream.
+final class Exchange: EventHandler {
     private enum Phase: Equatable {
-        /// No response head yet. Exits: `buffering`, `held`, `ended`.
-        case waiting
-        /// The body of an answer that is judged whole. Exits: `ended`.
-        case buffering(status: Int)
-        /// An event stream without a whole event so far. Exits: `streaming`, `ended`.
-        case held
-        /// Committed: the client has got its status. Exits: `ended`.
-        case streaming
+        /// No attempt runs: a backoff, or something that the target needs first.
+        case between
+        case attempting
         case ended
     }
 
-    /// Largest answer that is judged whole: embeddings of a full batch are about 50 MB of JSON.
-    static let answerBytesMax = 64 << 20
-    private static let doneEvent: StaticString = "data: [DONE]\n\n"
-    private static let firstContentKind: UInt32 = 1
+    /// Bytes that wait for the first content before they go out without it.
+    private static let heldBytesMax = 64 << 10
+    private static let contentKind: UInt32 = 1
+    private static let backoffKind: UInt32 = 2
+    private static let keepaliveKind: UInt32 = 3
+    private static let preparingKind: UInt32 = 4
 
-    private let connection: ClientConnection
-    private let worker: Worker
-    private let upstream: Upstream
+    let connection: ClientConnection
+    let worker: Worker
+    let request: ModelRequest
+    private var machine: ExchangeMachine
+    var attempts: AttemptLog { machine.attempts }
+    private var phase = Phase.between
     private var attempt: Attempt?
-    private var phase = Phase.waiting
-    /// Fields of the upstream's head that go to the client, as lines.
-    private let fields: ByteBuffer
+    private(set) var upstream: Upstream
+    /// What the running attempt brings, or the last one that failed in a stream.
+    private var answer: AttemptAnswer?
+    private var choice = 0
+    /// Members that a target has refused, to be left out at the next try.
+    private var refusedMembers: [String] = []
+    private var hasNewToken = false
     /// The request as it was sent, with its body if that is small.
-    private var wire: ByteBuffer?
-    private var body: ByteBuffer?
-    private var relay: StreamRelay
-    /// Events to pass on, collected over one read.
-    private var pending: ByteBuffer?
+    private var sent: RequestBuilder.Built?
+    /// The failure that the client is shown if nothing better comes.
+    private var shown: AttemptFailure?
     private var isPaused = false
     private var contentDeadline = MovingDeadline()
+    private var preparingDeadline = MovingDeadline()
+    private var keepaliveDeadline = MovingDeadline()
+    private(set) lazy var identity = AnswerIdentity(
+        unique: worker.ids.nextUnique(),
+        created: Int(Syscalls.wallClock().seconds),
+        model: request.model
+    )
 
-    init(
-        connection: ClientConnection,
-        upstream: Upstream,
-        facts: RequestFacts
-    ) {
+    init(connection: ClientConnection, request: ModelRequest) {
         self.connection = connection
+        self.request = request
         worker = connection.worker
-        self.upstream = upstream
-        relay = StreamRelay(stripsUsage: !facts.wantsUsage)
-        fields = connection.worker.buffers.take()
+        upstream = connection.worker.upstreams[request.choices[0].upstream]
+        machine = Self.machine(request, connection.worker)
         super.init()
     }
 
-    /// Sends the request.
-    func start(_ request: UpstreamRequest) {
-        wire = request.head
-        connection.ledger.attempts += 1
-        connection.ledger.upstreamStartedAt = Syscalls.monotonicNanoseconds()
-        attempt = upstream.begin(request, self, worker)
-        guard worker.timeouts.firstContent != .max else { return }
-        let due = worker.loop.now &+ worker.timeouts.firstContent
-        contentDeadline.set(due, on: worker.loop, self, kind: Self.firstContentKind)
+    private static func machine(_ request: ModelRequest, _ worker: Worker) -> ExchangeMachine {
+        let deadline = worker.loop.now.addingClamped(worker.timeouts.upstream.total)
+        guard request.choices.count > 1 else {
+            return ExchangeMachine(
+                only: TargetID(0),
+                policy: worker.retryPolicy,
+                deadline: deadline
+            )
+        }
+        let candidates = request.choices.enumerated().map { index, choice in
+            Candidate(
+                id: TargetID(UInt16(clamping: index)),
+                weight: choice.weight,
+                tier: choice.tier,
+                busy: worker.upstreams[choice.upstream].calls
+            )
+        }
+        return ExchangeMachine(
+            candidates: candidates,
+            balance: request.balance,
+            policy: worker.retryPolicy,
+            deadline: deadline
+        )
     }
 
-    /// Ends the upstream call at once: the client is gone.
+    // MARK: Commands
+
+    /// Begins; `tape` is the body's.
+    func start(_ tape: JSONTape) {
+        if request.isStream { armKeepalive() }
+        let command = machine.begin(now: worker.loop.now, random: worker.random.next())
+        perform(command, tape)
+    }
+
+    private func perform(_ command: ExchangeMachine.Command, _ tape: JSONTape? = nil) {
+        switch command {
+        case .none, .finish:
+            break
+        case .attempt(let target, _):
+            choice = Int(target.index)
+            refusedMembers = []
+            hasNewToken = false
+            beginAttempt(tape)
+        case .wait(let until):
+            phase = .between
+            _ = worker.loop.schedule(at: until, self, kind: Self.backoffKind)
+        case .cancelAttempt:
+            attempt?.cancel()
+            attemptIsOver(.cancelled)
+            end()
+        case .giveUp(let ending):
+            giveUp(ending)
+        case .failInStream(let ending):
+            failInStream(ending)
+        }
+    }
+
+    /// The client is gone: ends everything at once.
     func cancel() {
-        guard phase != .ended else { return }
+        perform(machine.clientLeft(now: worker.loop.now))
         end()
-        attempt?.cancel()
-        worker.metrics.attemptEnded(upstream.index, .cancelled)
     }
 
     /// The worker has to leave: ends what is under way with an error, so that nobody takes a part
     /// for the whole.
     func stop() {
         guard phase != .ended else { return }
-        attempt?.cancel()
-        worker.metrics.attemptEnded(upstream.index, .cancelled)
         connection.ledger.ending = .stopped
-        finishBroken(
-            APIError(
-                503,
-                .server,
-                "shutting_down",
-                "This gateway is stopping, and the answer did not end in time (timeouts.drain)."
-            )
-        )
+        perform(machine.stopping(now: worker.loop.now))
     }
 
     /// The client has taken everything that was queued.
@@ -103,310 +146,460 @@ final class Exchange: UpstreamSink {
     }
 
     private func end() {
+        guard phase != .ended else { return }
         phase = .ended
         contentDeadline.cancel(on: worker.loop)
+        preparingDeadline.cancel(on: worker.loop)
+        keepaliveDeadline.cancel(on: worker.loop)
         connection.ledger.upstreamEndedAt = Syscalls.monotonicNanoseconds()
-        connection.ledger.usage = connection.ledger.usage ?? relay.usage
-        if let body { worker.buffers.give(body) }
-        if let pending { worker.buffers.give(pending) }
-        if let wire { worker.buffers.give(wire) }
-        body = nil
-        pending = nil
-        wire = nil
+        noteUsage()
+        releaseAttempt()
+        shown = nil
     }
 
-    deinit {
-        worker.buffers.give(fields)
-    }
+    // MARK: Attempts
 
-    // MARK: The upstream's answer
-
-    override func upstreamHead(_ head: ResponseHead, in bytes: Span<UInt8>) {
-        guard phase == .waiting else { return }
-        ResponseFields.append(head, in: bytes, to: fields)
-        if (200..<300).contains(head.status), ResponseFields.isEventStream(head, in: bytes) {
-            phase = .held
-        } else {
-            phase = .buffering(status: head.status)
+    /// Asks the target where the request goes, and sends it there.
+    private func beginAttempt(_ tape: JSONTape?) {
+        let target = request.choices[choice]
+        upstream = worker.upstreams[target.upstream]
+        connection.ledger.upstream = target.upstream
+        let question = RouteQuestion(
+            operation: request.operation,
+            client: request.format,
+            model: target.model,
+            isStream: request.isStream,
+            api: target.api,
+            maxTokensDefault: target.maxTokens,
+            turn: machine.attempts.total,
+            pin: request.pin
+        )
+        switch upstream.service.route(question, of: upstream) {
+        case .route(let route):
+            send(route, tape)
+        case .estimate:
+            answerEstimate(tape)
+        case .waiting:
+            waitForUpstream()
+        case .unsupported(let text):
+            failed(Failure(.unsupported), .cannot(upstream.name, text))
+        case .unknownModel:
+            failed(Failure(.modelNotFound, status: 404), .modelNotFound(request.model))
+        case .failed(let text, let retryAfter):
+            failed(
+                Failure(.preparing, retryAfterMilliseconds: retryAfter),
+                .unavailable(upstream.name, text)
+            )
         }
     }
 
-    override func upstreamData(_ bytes: Span<UInt8>) {
-        switch phase {
-        case .buffering:
-            let buffer = body ?? worker.buffers.take()
-            body = buffer
-            buffer.append(bytes)
-            if buffer.count > Self.answerBytesMax {
-                abandon(.init(502, .upstream, "upstream_answer_too_large", answerTooLarge))
+    /// Builds the request for `found` and sends it.
+    private func send(_ found: UpstreamRoute, _ tape: JSONTape?) {
+        var route = found
+        route.plan.refused = refusedMembers
+        if let betas = connection.ledger.anthropicBeta, let head = connection.intake.input {
+            route.plan.betas = head.withBytes(in: betas) { Betas.split($0) }
+        }
+        var omissions = Omissions()
+        do throws(APIError) {
+            let built = try build(&route, tape, &omissions)
+            if request.choices[choice].isStrict, let name = omissions.names.first {
+                release(built)
+                throw .strict(name, omissions)
             }
-        case .held, .streaming:
-            let buffer = pending ?? worker.buffers.take()
-            pending = buffer
-            relay.take(bytes, scanner: &worker.scan.scanner, to: buffer)
-        case .waiting, .ended:
-            break
-        }
-    }
-
-    private var answerTooLarge: String {
-        "The upstream '\(upstream.name)' sent more than \(Self.answerBytesMax) bytes."
-    }
-
-    override func upstreamReadDone() {
-        guard phase == .held || phase == .streaming else { return }
-        passOn()
-    }
-
-    override func upstreamEnded(_ result: UpstreamResult) {
-        switch result {
-        case .complete: completed()
-        case .failed(let failure): failed(failure)
-        }
-    }
-
-    // MARK: Streams
-
-    /// Writes what was collected, and ends the stream if an event says so.
-    private func passOn() {
-        if relay.errorData != nil || relay.isTooLarge {
-            streamReportsError()
+            sent = built
+        } catch {
+            failed(Failure(.unsupported), error)
             return
         }
-        guard let pending, !pending.isEmpty else { return }
-        if phase == .held {
-            guard relay.dataEvents > 0 else {
+        connection.ledger.omissions = omissions.isEmpty ? nil : omissions
+        launch(route)
+    }
+
+    private func build(
+        _ route: inout UpstreamRoute,
+        _ tape: JSONTape?,
+        _ omissions: inout Omissions
+    ) throws(APIError) -> RequestBuilder.Built {
+        if let stored = request.stored {
+            return worker.builder.build(
+                stored,
+                route,
+                upstream,
+                ledger: connection.ledger,
+                client: connection.intake.input
+            )
+        }
+        guard let body = connection.intake.bodyBuffer else {
+            preconditionFailure("a model request without a body was let in")
+        }
+        let range = connection.intake.bodyRange
+        let document = tape ?? scanAgain(body, range)
+        return try worker.builder.build(
+            request,
+            &route,
+            upstream,
+            RequestBuilder.Source(
+                tape: document,
+                body: body,
+                range: range,
+                head: connection.intake.input
+            ),
+            ledger: connection.ledger,
+            &omissions
+        )
+    }
+
+    /// The tape of a body that was scanned before: others have used the scanner since.
+    private func scanAgain(_ body: ByteBuffer, _ range: Range<Int>) -> JSONTape {
+        if let scan = connection.intake.scan { return scan.tape }
+        worker.scan.reset()
+        body.withBytes(in: range) { worker.scan.advance($0, isFinal: true) }
+        return worker.scan.tape
+    }
+
+    private func launch(_ route: UpstreamRoute) {
+        guard let sent else { return }
+        phase = .attempting
+        connection.ledger.attempts += 1
+        connection.ledger.upstreamStartedAt = Syscalls.monotonicNanoseconds()
+        upstream.calls += 1
+        var timeouts = worker.timeouts.upstream
+        if machine.deadline != .max { timeouts.total = machine.deadline &- worker.loop.now }
+        let outgoing = UpstreamRequest(
+            method: request.stored?.method ?? .post,
+            head: sent.wire,
+            body: sent.body,
+            timeouts: timeouts
+        )
+        let answer = AttemptAnswer(self, route, upstream)
+        self.answer = answer
+        attempt = upstream.begin(outgoing, answer, worker)
+        guard worker.timeouts.firstContent != .max else { return }
+        let due = worker.loop.now &+ worker.timeouts.firstContent
+        contentDeadline.set(due, on: worker.loop, self, kind: Self.contentKind)
+    }
+
+    /// The attempt is over, however: frees what it held.
+    private func attemptIsOver(_ result: Metrics.UpstreamResult) {
+        guard attempt != nil else { return }
+        attempt = nil
+        upstream.calls -= 1
+        worker.metrics.attemptEnded(upstream.index, result)
+        contentDeadline.clear()
+    }
+
+    private func releaseAttempt() {
+        answer?.abandon()
+        answer = nil
+        if let sent { release(sent) }
+        sent = nil
+    }
+
+    /// Takes over what the attempt's stream has told, also one that was cut.
+    private func noteUsage() {
+        connection.ledger.usage = connection.ledger.usage ?? answer?.pipe?.usage
+    }
+
+    private func release(_ built: RequestBuilder.Built) {
+        worker.buffers.give(built.wire)
+        if let converted = built.converted { worker.buffers.give(converted) }
+    }
+
+    // MARK: What a target needs first
+
+    private func waitForUpstream() {
+        phase = .between
+        guard case .sap(let account) = upstream.service else { return }
+        account.whenReady { [weak self] in self?.upstreamIsReady() }
+        let due = worker.loop.now.addingClamped(SAPAccount.patienceNanoseconds)
+        preparingDeadline.set(due, on: worker.loop, self, kind: Self.preparingKind)
+    }
+
+    private func upstreamIsReady() {
+        guard phase == .between, machine.isAttempting else { return }
+        preparingDeadline.clear()
+        beginAttempt(nil)
+    }
+
+    /// Counts the tokens by ourselves.
+    private func answerEstimate(_ tape: JSONTape?) {
+        guard let body = connection.intake.bodyBuffer else { return }
+        let range = connection.intake.bodyRange
+        let document = tape ?? scanAgain(body, range)
+        let out = ByteBuffer(capacity: 64)
+        do throws(APIError) {
+            try body.withBytes(in: range) { bytes throws(APIError) in
+                try TokenCounting.answer(request.format, document, bytes, to: out)
+            }
+        } catch {
+            failed(Failure(.unsupported), error)
+            return
+        }
+        perform(machine.completed(now: worker.loop.now))
+        end()
+        deliver(200, out, fields: nil)
+    }
+
+    // MARK: What an attempt brings
+
+    /// Events are waiting, or the stream has said its last.
+    func streamMoved(_ answer: AttemptAnswer) {
+        guard answer === self.answer, let pipe = answer.pipe, let pending = answer.pending,
+            !pending.isEmpty || pipe.isDone
+        else { return }
+        if machine.stage != .committed {
+            if pipe.dataEvents == 0 {
                 // Comments keep a connection alive; nobody wants them later, and an upstream may
                 // send them for as long as it likes.
                 pending.clear()
+                return
+            }
+            guard pipe.hasContent || pipe.isDone || pending.count > Self.heldBytesMax else {
                 return
             }
             commit()
         }
         pending.withBytes { connection.stream($0) }
         pending.clear()
+        armKeepalive()
         connection.flush()
-        if phase == .streaming, relay.isDone {
-            // All was said. An upstream that takes its time to end its answer ends it without us.
-            worker.metrics.attemptEnded(upstream.index, .success)
+        guard phase != .ended else { return }
+        if pipe.isDone {
+            // All was said. An upstream that takes its time to end its answer ends it without us,
+            // and its connection can be used again.
             finishStream()
-            return
-        }
-        if phase == .streaming, connection.outputBytes > ExchangeLimits.outputPauseBytes {
+        } else if connection.outputBytes > ExchangeLimits.outputPauseBytes {
             isPaused = true
             attempt?.pause()
         }
     }
 
-    private func commit() {
-        phase = .streaming
-        contentDeadline.clear()
-        connection.ledger.isStream = true
-        let writer = connection.beginAnswer(status: 200)
-        writer.field("content-type", "text/event-stream; charset=utf-8")
-        writer.field("cache-control", "no-cache")
-        writer.field("x-accel-buffering", "no")
-        connection.append(fields)
-        connection.beginStream(writer)
-    }
-
-    /// The stream itself carries an error, or an event that cannot be passed on.
-    private func streamReportsError() {
-        attempt?.cancel()
-        worker.metrics.attemptEnded(upstream.index, .serverError)
-        connection.ledger.ending = .upstreamCut
-        guard let data = relay.errorData else {
-            finishBroken(
-                APIError(
-                    502,
-                    .upstream,
-                    "upstream_event_too_large",
-                    "The upstream '\(upstream.name)' sent an event beyond "
-                        + "\(StreamRelay.eventBytesMax) bytes."
-                )
-            )
-            return
+    /// The stream is over, with all that belongs to it.
+    func streamEnded(_ answer: AttemptAnswer) {
+        guard answer === self.answer else { return }
+        if machine.stage != .committed { commit() }
+        if let pending = answer.pending, !pending.isEmpty {
+            pending.withBytes { connection.stream($0) }
         }
-        if phase == .held {
-            let verdict = data.withBytes {
-                UpstreamAnswer.streamError(
-                    $0,
-                    upstream: upstream.name,
-                    scanner: &worker.scan.scanner
-                )
-            }
-            end()
-            if let error = verdict.instead {
-                connection.answerError(error)
-            } else {
-                answer(status: verdict.status, body: data, code: "upstream_error")
-            }
-            return
-        }
-        connection.ledger.error = "upstream_error"
-        endStream(saying: data)
-    }
-
-    /// Ends what is under way with an error of ours: an answer before the commit point, an event
-    /// after it.
-    private func finishBroken(_ error: APIError) {
-        guard phase == .streaming else {
-            end()
-            connection.answerError(error)
-            return
-        }
-        let data = ByteBuffer(capacity: 512)
-        error.append(as: .openAI, to: data)
-        connection.ledger.error = error.code
-        endStream(saying: data)
-    }
-
-    /// Ends the stream with what came before the error, and the error's `data`.
-    private func endStream(saying data: ByteBuffer) {
-        if let pending, !pending.isEmpty { pending.withBytes { connection.stream($0) } }
-        end()
-        let event = ByteBuffer(capacity: data.count + 16)
-        EventWriter.append(data: data, to: event)
-        event.withBytes { connection.stream($0) }
-        connection.endStream()
-    }
-
-    // MARK: Ends
-
-    private func completed() {
-        switch phase {
-        case .buffering(let status): judge(status: status)
-        case .held, .streaming: streamCompleted()
-        case .waiting, .ended: break
-        }
-    }
-
-    private func streamCompleted() {
-        let buffer = pending ?? worker.buffers.take()
-        pending = buffer
-        relay.streamEnded(scanner: &worker.scan.scanner, to: buffer)
-        if relay.errorData != nil || relay.isTooLarge {
-            streamReportsError()
-            return
-        }
-        if !relay.isDone {
-            guard relay.sawFinishReason else {
-                upstreamCut("ended its stream without [DONE]")
-                return
-            }
-            // Everything was said; some servers forget the formality that SDKs wait for.
-            buffer.append(Self.doneEvent)
-        }
-        worker.metrics.attemptEnded(upstream.index, .success)
         finishStream()
     }
 
     private func finishStream() {
-        if phase == .held { commit() }
-        if let pending, !pending.isEmpty {
-            pending.withBytes { connection.stream($0) }
-        }
+        succeeded()
         end()
         connection.endStream()
     }
 
-    private func upstreamCut(_ what: String) {
-        worker.metrics.attemptEnded(upstream.index, .reset)
-        connection.ledger.ending = .upstreamCut
-        finishBroken(
-            APIError(
-                502,
-                .upstream,
-                "upstream_cut",
-                "The upstream '\(upstream.name)' \(what)."
-            )
+    /// The whole answer is there.
+    func answered(
+        _ answer: AttemptAnswer,
+        status: Int,
+        _ body: ByteBuffer,
+        _ usage: TokenUsage?
+    ) {
+        guard answer === self.answer else { return }
+        connection.ledger.usage = usage
+        succeeded()
+        // Kept for the bytes, which may be its own.
+        end()
+        deliver(status, body, fields: answer.fields)
+    }
+
+    /// The whole answer is there, as the events of a stream.
+    func answered(_ answer: AttemptAnswer, events: ByteBuffer, _ usage: TokenUsage?) {
+        guard answer === self.answer else { return }
+        connection.ledger.usage = usage
+        commit()
+        events.withBytes { connection.stream($0) }
+        finishStream()
+    }
+
+    /// The upstream has refused the request.
+    func refused(_ answer: AttemptAnswer, status: Int, _ failure: AttemptFailure) {
+        guard answer === self.answer else { return }
+        if tryAnew(status, failure, answer.route) { return }
+        attemptFailed(failure)
+    }
+
+    private func commit() {
+        machine.committed()
+        contentDeadline.clear()
+        if !connection.isStreaming { beginStream(answer?.fields) }
+    }
+
+    private func succeeded() {
+        noteUsage()
+        attemptIsOver(.success)
+        perform(machine.completed(now: worker.loop.now))
+    }
+
+    /// Sends the request to the same target once more where a refusal can be met: with a new token,
+    /// or without a member that this model does not know.
+    private func tryAnew(
+        _ status: Int,
+        _ failure: AttemptFailure,
+        _ route: UpstreamRoute
+    ) -> Bool {
+        if let token = route.token, status == 401 || status == 403, !hasNewToken,
+            case .sap(let account) = upstream.service
+        {
+            hasNewToken = true
+            account.refused(token)
+        } else if status == 400, let name = failure.refusedMember,
+            !refusedMembers.contains(name), !request.choices[choice].isStrict,
+            refusedMembers.count < AttemptFailure.refusedMembersMax
+        {
+            refusedMembers.append(name)
+        } else {
+            return false
+        }
+        attemptIsOver(.clientError)
+        releaseAttempt()
+        beginAttempt(nil)
+        return true
+    }
+
+    // MARK: Failures
+
+    private func failed(
+        _ failure: Failure,
+        _ error: APIError,
+        ending: AccessLogLine.Ending = .refused,
+        result: Metrics.UpstreamResult = .protocolError
+    ) {
+        attemptFailed(
+            AttemptFailure(failure: failure, error: error, ending: ending, result: result)
         )
     }
 
-    private func judge(status: Int) {
-        let buffer = body ?? worker.buffers.take()
-        body = buffer
-        let verdict = buffer.withBytes {
-            UpstreamAnswer.judge(
-                status: status,
-                upstream: upstream.name,
-                $0,
-                scanner: &worker.scan.scanner
-            )
-        }
-        switch verdict {
-        case .pass(let usage):
-            worker.metrics.attemptEnded(upstream.index, .init(status: status))
-            connection.ledger.usage = usage
-            if status >= 400 { connection.ledger.error = "upstream_error" }
-            body = nil
-            end()
-            answer(status: status, body: buffer, code: nil)
-            worker.buffers.give(buffer)
-        case .replace(let error):
-            // A success that is none is the upstream's fault.
-            let isSuccess = (200..<300).contains(status)
-            let result: Metrics.UpstreamResult = isSuccess ? .protocolError : .init(status: status)
-            worker.metrics.attemptEnded(upstream.index, result)
-            let kept = ResponseFields.retryAfter(fields)
-            end()
-            var error = error
-            error.retryAfterSeconds = kept
-            connection.answerError(error)
-        }
-    }
-
-    /// Answers with the upstream's own bytes.
-    private func answer(status: Int, body: ByteBuffer, code: StaticString?) {
-        if let code { connection.ledger.error = code }
-        let writer = connection.beginAnswer(status: status)
-        writer.field("content-type", "application/json")
-        connection.append(fields)
-        body.withBytes { connection.finishAnswer(writer, body: $0) }
-    }
-
-    /// Gives up on an upstream that breaks a limit.
-    private func abandon(_ error: APIError) {
-        attempt?.cancel()
-        worker.metrics.attemptEnded(upstream.index, .protocolError)
-        finishBroken(error)
-    }
-
-    private func failed(_ failure: UpstreamFailure) {
+    /// The attempt is over without an answer; its call may still run.
+    func attemptFailed(_ failure: AttemptFailure) {
         guard phase != .ended else { return }
-        if relay.isDone {
-            // What came after [DONE] is nobody's loss.
-            worker.metrics.attemptEnded(upstream.index, .success)
-            finishStream()
+        attempt?.cancel()
+        attemptIsOver(failure.result)
+        if case .sap(let account) = upstream.service, let deployment = answer?.route.deployment,
+            failure.failure.rule.countsAgainstTarget
+        {
+            account.failed(deployment: deployment)
+        }
+        phase = .between
+        let number = machine.attempts.total
+        let command = machine.attemptFailed(
+            failure.failure,
+            now: worker.loop.now,
+            random: worker.random.next()
+        )
+        if machine.attemptToShow == number { shown = failure }
+        switch command {
+        case .attempt, .wait: releaseAttempt()
+        case .none, .cancelAttempt, .giveUp, .failInStream, .finish: break
+        }
+        perform(command)
+    }
+
+    private func failure(of ending: ExchangeMachine.Ending) -> AttemptFailure {
+        if let shown, shown.failure.reason == ending.failure.reason { return shown }
+        return AttemptFailure(ending.failure.reason, upstream: upstream.name)
+    }
+
+    private func note(_ failure: AttemptFailure, _ ending: ExchangeMachine.Ending) {
+        if ending.cancelsAttempt {
+            attempt?.cancel()
+            attemptIsOver(.cancelled)
+        }
+        if connection.ledger.ending != .stopped { connection.ledger.ending = failure.ending }
+        connection.ledger.error = failure.error.code
+    }
+
+    /// Answers with an error of its own status.
+    private func giveUp(_ ending: ExchangeMachine.Ending) {
+        var failure = failure(of: ending)
+        note(failure, ending)
+        end()
+        if let kept = failure.kept {
+            deliver(Int(failure.failure.status), kept, fields: failure.fields)
             return
         }
-        worker.metrics.attemptEnded(upstream.index, failure.kind.result)
-        connection.ledger.ending = failure.kind.isTimeout ? .upstreamTimeout : .upstreamCut
-        worker.log.log(.warning, "upstream failed") { record in
-            record.field("upstream", upstream.name)
-            record.field("kind", failure.kind.metricLabel)
-            record.field("detail", failure.detail)
-        }
-        finishBroken(UpstreamFailureMapping.error(failure, upstream: upstream.name))
+        failure.error.retryAfterSeconds = ending.retryAfterSeconds.map { Int($0) }
+        failure.error.shouldRetry = ending.clientShouldRetry
+        connection.answerError(failure.error) { self.appendFacts() }
     }
 
-    /// No content came in time.
-    override func timerFired(kind: UInt32, id: TimerID) {
-        guard contentDeadline.hasPassed(on: worker.loop, self, kind: Self.firstContentKind),
-            phase == .waiting || phase == .held
-        else { return }
-        attempt?.cancel()
-        worker.metrics.attemptEnded(upstream.index, .timeout)
-        connection.ledger.ending = .upstreamTimeout
-        finishBroken(
-            APIError(
-                504,
-                .upstream,
-                "upstream_timeout",
-                "The upstream '\(upstream.name)' sent no content in time "
-                    + "(timeouts.first_content)."
+    /// Ends the stream with what came before the error, and the error.
+    private func failInStream(_ ending: ExchangeMachine.Ending) {
+        let failure = failure(of: ending)
+        note(failure, ending)
+        let out = ByteBuffer(capacity: 512)
+        if let answer, answer.pipe != nil {
+            if let pending = answer.pending { out.append(pending) }
+            answer.appendFailure(failure.error, kept: failure.kept, to: out)
+        } else {
+            var pipe = StreamPipe(
+                StreamPipe.Settings(
+                    upstream: request.format,
+                    client: request.format,
+                    writesArray: request.writesArray
+                ),
+                identity
             )
-        )
+            pipe.fail(failure.error, to: out)
+        }
+        out.withBytes { connection.stream($0) }
+        end()
+        connection.endStream()
+    }
+
+    // MARK: Timers
+
+    private func armKeepalive() {
+        guard request.isStream, let silence = worker.keepalive else { return }
+        let due = worker.loop.now &+ silence
+        keepaliveDeadline.set(due, on: worker.loop, self, kind: Self.keepaliveKind)
+    }
+
+    override func timerFired(kind: UInt32, id: TimerID) {
+        guard phase != .ended else { return }
+        switch kind {
+        case Self.backoffKind:
+            perform(machine.wakeUp(now: worker.loop.now))
+        case Self.keepaliveKind:
+            guard keepaliveDeadline.hasPassed(on: worker.loop, self, kind: kind) else { return }
+            keepAlive()
+        case Self.preparingKind:
+            guard preparingDeadline.hasPassed(on: worker.loop, self, kind: kind),
+                phase == .between, machine.isAttempting
+            else { return }
+            failed(Failure(.preparing), .notPrepared(upstream.name), ending: .upstreamTimeout)
+        default:
+            guard contentDeadline.hasPassed(on: worker.loop, self, kind: kind),
+                phase == .attempting, machine.stage != .committed
+            else { return }
+            failed(
+                Failure(.firstContentTimeout),
+                .noContentInTime(upstream.name),
+                ending: .upstreamTimeout,
+                result: .timeout
+            )
+        }
+    }
+
+    /// Nothing was sent for a while: load balancers cut quiet connections after a minute.
+    ///
+    /// Does not commit: a client that has only got the head of a 200 can still be served by another
+    /// target.
+    private func keepAlive() {
+        if !connection.isStreaming {
+            machine.headersSent()
+            beginStream(nil)
+        }
+        if connection.outputBytes == 0 {
+            let out = ByteBuffer(capacity: 64)
+            StreamWriter.appendKeepalive(request.format, to: out)
+            out.withBytes { connection.stream($0) }
+        }
+        armKeepalive()
+        connection.flush()
     }
 }
 

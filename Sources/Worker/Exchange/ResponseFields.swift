@@ -55,6 +55,20 @@ enum ResponseFields {
         return next == UInt8(ascii: ";") || next == UInt8(ascii: " ")
     }
 
+    /// Whether the answer is a stream in Amazon's binary framing.
+    static func isAmazonStream(_ head: ResponseHead, in bytes: Span<UInt8>) -> Bool {
+        guard let field = head.fields.first(.contentType) else { return false }
+        return bytes.equalsIgnoringCase(field.value, "application/vnd.amazon.eventstream")
+    }
+
+    /// The lines collected by `append`, to be kept; nil without any.
+    static func copy(_ lines: ByteBuffer) -> ByteBuffer? {
+        guard !lines.isEmpty else { return nil }
+        let copy = ByteBuffer(capacity: lines.count)
+        copy.append(lines)
+        return copy
+    }
+
     /// Whole seconds of a `retry-after` among field lines that were collected by `append`.
     static func retryAfter(_ lines: ByteBuffer) -> Int? {
         lines.withBytes { bytes in

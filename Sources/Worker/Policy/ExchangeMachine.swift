@@ -42,76 +42,24 @@ package struct ExchangeMachine {
         case finish
     }
 
-    /// How a request ends that was not answered.
-    package struct Ending: Equatable, Sendable {
-        /// Not always the last one: see `FailureRule.Precedence`.
-        package let failure: Failure
-        /// The attempt that failed so; 0 when it was none.
-        package let attempt: Int
-        /// Time until another try makes sense, at least 1 ms; nil when nobody knows.
-        ///
-        /// Always set where the answer is for want of room (429, 503 and what means the same).
-        package let retryAfterMilliseconds: UInt32?
-        /// The hint `x-should-retry`; nil leaves it to the client's own rules.
-        package let clientShouldRetry: Bool?
-        /// Whether an attempt still runs, which the shell ends first.
-        package let cancelsAttempt: Bool
-
-        package init(
-            failure: Failure,
-            attempt: Int,
-            retryAfterMilliseconds: UInt32? = nil,
-            clientShouldRetry: Bool? = nil,
-            cancelsAttempt: Bool = false
-        ) {
-            self.failure = failure
-            self.attempt = attempt
-            self.retryAfterMilliseconds = retryAfterMilliseconds
-            self.clientShouldRetry = clientShouldRetry
-            self.cancelsAttempt = cancelsAttempt
-        }
-
-        /// For the field `Retry-After`, rounded up: a client that comes early comes twice.
-        package var retryAfterSeconds: UInt32? {
-            retryAfterMilliseconds.map { $0 / 1000 + ($0 % 1000 == 0 ? 0 : 1) }
-        }
-    }
-
     private enum State: Equatable {
         /// Exits: `attempting`, `ended`.
         case idle
         /// One attempt is under way. Exits: `attempting` (another one), `waiting`, `ended`.
-        case attempting(TargetPlan.Pick)
+        case attempting(TargetID)
         /// No attempt runs until the backoff is over. Exits: `attempting`, `ended`.
-        case waiting(TargetPlan.Pick, until: UInt64)
+        case waiting(TargetID, until: UInt64)
         /// The final command is out. No exits.
         case ended
     }
 
-    /// What the client is told if nothing better comes.
-    private struct Shown {
-        let failure: Failure
-        let attempt: Int
-        /// The target of the attempt; nil when there was none.
-        let target: TargetID?
-        /// When the target may be asked again; nil when it did not say.
-        let readyAt: UInt64?
-    }
-
-    /// The wait for room where nobody names one: about what official SDKs do by themselves.
-    package static let retryAfterDefaultMilliseconds: UInt32 = 1000
-    /// The longest wait for which a client is left to retry.
-    ///
-    /// Limit: 60 s; official SDKs take no notice of longer ones and come back at once.
-    package static let clientWaitMaxMilliseconds: UInt32 = 60_000
-
-    private let policy: RetryPolicy
     /// When the whole request must be over, in nanoseconds; `.max` never.
     package let deadline: UInt64
     private var plan: TargetPlan
     private var state = State.idle
     private var waits: UInt8 = 0
-    private var shown: Shown?
+    /// What the client is told if nothing better comes.
+    private var shown: ShownFailure?
     package private(set) var stage = Stage.untouched
     /// The target whose answer the client has got, or a part of it.
     package private(set) var answeredBy: TargetID?
@@ -119,7 +67,6 @@ package struct ExchangeMachine {
 
     /// A request that only one target can serve.
     package init(only target: TargetID, policy: RetryPolicy, deadline: UInt64) {
-        self.policy = policy
         self.deadline = deadline
         plan = TargetPlan(only: target, policy: policy)
     }
@@ -131,7 +78,6 @@ package struct ExchangeMachine {
         policy: RetryPolicy,
         deadline: UInt64
     ) {
-        self.policy = policy
         self.deadline = deadline
         plan = TargetPlan(candidates: candidates, balance: balance, policy: policy)
     }
@@ -151,17 +97,17 @@ package struct ExchangeMachine {
         now: UInt64,
         random: UInt64
     ) -> Command {
-        guard case .attempting(let pick) = state else { return .none }
+        guard case .attempting(let target) = state else { return .none }
         attempts.end(.failed(failure.reason), now: now)
-        guard stage != .committed else { return fail(with: failure, of: pick.id, now: now) }
-        let readyAt = failure.retryAfterMilliseconds.map { now.addingMilliseconds($0) }
-        consider(failure, of: pick.id, readyAt: readyAt, now: now)
+        guard stage != .committed else { return fail(with: failure, of: target, now: now) }
+        consider(failure, of: target, now: now)
         let rule = failure.rule
         guard rule.mayFailOver else { return end(now: now) }
-        let waitsTooLong = readyAt.map { $0 - now > policy.retryAfterMax } ?? false
-        plan.failed(pick, next: waitsTooLong ? .failOver : rule.next, readyAt: readyAt)
+        let readyAt = failure.retryAfterMilliseconds.map { now.addingMilliseconds($0) }
+        let waitsTooLong = readyAt.map { $0 - now > plan.policy.retryAfterMax } ?? false
+        plan.failed(target, next: waitsTooLong ? .failOver : rule.next, readyAt: readyAt)
         guard now < deadline else { return end(now: now) }
-        let delay = policy.backoff.delay(after: waits, random: random)
+        let delay = plan.policy.backoff.delay(after: waits, random: random)
         let step = plan.next(
             earliest: now.addingClamped(delay),
             deadline: deadline,
@@ -196,9 +142,9 @@ package struct ExchangeMachine {
 
     /// The first content of the running attempt goes to the client.
     package mutating func committed() {
-        guard case .attempting(let pick) = state else { return }
+        guard case .attempting(let target) = state else { return }
         stage = .committed
-        answeredBy = pick.id
+        answeredBy = target
     }
 
     /// The running attempt has given its whole answer.
@@ -243,9 +189,9 @@ package struct ExchangeMachine {
     package mutating func deadlinePassed(now: UInt64) -> Command {
         let failure = Failure(.totalTimeout)
         switch state {
-        case .attempting(let pick):
+        case .attempting(let target):
             attempts.end(.failed(.totalTimeout), now: now)
-            return fail(with: failure, of: pick.id, now: now, cancelsAttempt: true)
+            return fail(with: failure, of: target, now: now, cancelsAttempt: true)
         case .waiting where shown != nil:
             // What made us wait says more than that we waited.
             return end(now: now)
@@ -272,50 +218,17 @@ package struct ExchangeMachine {
 
     // MARK: Steps
 
-    private mutating func attempt(_ pick: TargetPlan.Pick, now: UInt64) -> Command {
-        state = .attempting(pick)
-        attempts.begin(pick.id, now: now)
-        return .attempt(pick.id, number: attempts.total)
+    private mutating func attempt(_ target: TargetID, now: UInt64) -> Command {
+        state = .attempting(target)
+        attempts.begin(target, now: now)
+        return .attempt(target, number: attempts.total)
     }
 
     /// Takes a failure for the one to show, unless an earlier one says more.
-    private mutating func consider(
-        _ failure: Failure,
-        of target: TargetID?,
-        readyAt: UInt64?,
-        now: UInt64
-    ) {
-        let precedence = failure.rule.precedence
-        var readyAt = readyAt
-        // Another worker, or the next process at this address, takes over from one that stops.
-        if precedence == .capacity || failure.reason == .stopping, readyAt == nil {
-            readyAt = now.addingMilliseconds(Self.retryAfterDefaultMilliseconds)
-        }
-        if let shown, !Self.replaces(shown, precedence, of: target, readyAt: readyAt, now: now) {
-            return
-        }
-        shown = Shown(
-            failure: failure,
-            attempt: target == nil ? 0 : attempts.total,
-            target: target,
-            readyAt: readyAt
-        )
-    }
-
-    private static func replaces(
-        _ shown: Shown,
-        _ precedence: FailureRule.Precedence,
-        of target: TargetID?,
-        readyAt: UInt64?,
-        now: UInt64
-    ) -> Bool {
-        // What a target says last is how it is, unless it could not be asked.
-        if shown.target == target, precedence > .unreachable { return true }
-        let earlier = shown.failure.rule.precedence
-        guard precedence == .capacity, earlier == .capacity,
-            let readyAt, let earlierReadyAt = shown.readyAt
-        else { return precedence >= earlier }
-        return earlierReadyAt <= now || readyAt <= earlierReadyAt
+    private mutating func consider(_ failure: Failure, of target: TargetID?, now: UInt64) {
+        let new = ShownFailure(failure, of: target, attempt: attempts.total, now: now)
+        if let shown, !new.replaces(shown, now: now) { return }
+        shown = new
     }
 
     /// Ends with this failure, whatever came before.
@@ -326,8 +239,7 @@ package struct ExchangeMachine {
         cancelsAttempt: Bool = false
     ) -> Command {
         shown = nil
-        let readyAt = failure.retryAfterMilliseconds.map { now.addingMilliseconds($0) }
-        consider(failure, of: target, readyAt: readyAt, now: now)
+        consider(failure, of: target, now: now)
         return end(now: now, cancelsAttempt: cancelsAttempt)
     }
 
@@ -335,30 +247,7 @@ package struct ExchangeMachine {
     private mutating func end(now: UInt64, cancelsAttempt: Bool = false) -> Command {
         guard let shown else { preconditionFailure("an end without a failure in \(state)") }
         state = .ended
-        let wait = shown.readyAt.map { Self.milliseconds(from: now, to: $0) }
-        let isTooLong = (wait ?? 0) > Self.clientWaitMaxMilliseconds
-        let ending = Ending(
-            failure: shown.failure,
-            attempt: shown.attempt,
-            retryAfterMilliseconds: wait,
-            clientShouldRetry: shown.failure.rule.isDeterministic || isTooLong ? false : nil,
-            cancelsAttempt: cancelsAttempt
-        )
+        let ending = shown.ending(now: now, cancelsAttempt: cancelsAttempt)
         return stage == .untouched ? .giveUp(ending) : .failInStream(ending)
-    }
-
-    /// The time between, rounded up and at least 1.
-    private static func milliseconds(from now: UInt64, to later: UInt64) -> UInt32 {
-        guard later > now else { return 1 }
-        let nanoseconds = later - now
-        let rounded = nanoseconds / 1_000_000 + (nanoseconds % 1_000_000 == 0 ? 0 : 1)
-        return UInt32(clamping: rounded)
-    }
-}
-
-extension UInt64 {
-    /// This time in nanoseconds, so many milliseconds later.
-    fileprivate func addingMilliseconds(_ milliseconds: UInt32) -> UInt64 {
-        addingClamped(UInt64(milliseconds) * 1_000_000)
     }
 }

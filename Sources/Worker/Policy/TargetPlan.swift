@@ -4,21 +4,15 @@
 ///
 /// Pure. Allocates nothing before the first failure.
 struct TargetPlan {
-    /// A target that was chosen.
-    struct Pick: Equatable {
-        let id: TargetID
-        let tier: UInt8
-    }
-
     enum Step: Equatable {
-        case attempt(Pick)
-        case wait(Pick, until: UInt64)
+        case attempt(TargetID)
+        case wait(TargetID, until: UInt64)
         /// Nothing is left to try.
         case end
     }
 
     private struct Tried {
-        let pick: Pick
+        let target: TargetID
         var tries: UInt8
         var next: FailureRule.Next
         /// The end of the wait that the target asked for; 0 without one.
@@ -29,7 +23,7 @@ struct TargetPlan {
     private let candidates: [Candidate]
     private let only: TargetID
     private let balance: Balance
-    private let policy: RetryPolicy
+    let policy: RetryPolicy
     /// The tier of the newest target; fallback models are gone through in one direction.
     private var tier: UInt8 = 0
     private var tried: [Tried] = []
@@ -52,46 +46,44 @@ struct TargetPlan {
     }
 
     /// The target of the first attempt.
-    mutating func first(random: UInt64) -> Pick {
-        guard !candidates.isEmpty else { return Pick(id: only, tier: 0) }
+    mutating func first(random: UInt64) -> TargetID {
+        guard !candidates.isEmpty else { return only }
         tier = candidates.reduce(.max) { min($0, $1.tier) }
-        return untried(in: tier, random) ?? Pick(id: only, tier: tier)
+        return untried(in: tier, random) ?? only
     }
 
-    /// Notes that an attempt on `pick` failed.
+    /// Notes that an attempt on `target` failed.
     ///
     /// `readyAt` is the end of the wait that the target asked for; nil without one.
-    mutating func failed(_ pick: Pick, next: FailureRule.Next, readyAt: UInt64?) {
-        if let place = tried.firstIndex(where: { $0.pick.id == pick.id }) {
+    mutating func failed(_ target: TargetID, next: FailureRule.Next, readyAt: UInt64?) {
+        if let place = tried.firstIndex(where: { $0.target == target }) {
             tried[place].tries += 1
             tried[place].next = next
             tried[place].readyAt = readyAt ?? 0
         } else {
-            tried.append(Tried(pick: pick, tries: 1, next: next, readyAt: readyAt ?? 0))
+            tried.append(Tried(target: target, tries: 1, next: next, readyAt: readyAt ?? 0))
         }
     }
 
     /// What comes after a failure that was noted.
     ///
-    /// In order: an untried target of the tier; one of the tier again, if its fault passes; an
-    /// untried target of the next tier; any target again that allows it.
-    ///
-    /// Nothing is tried twice before `earliest`, the end of our own backoff; a wait must be over
-    /// before `deadline`.
+    /// In order: an untried target of the tier; one again whose fault passes; an untried target of
+    /// the next tier; any target again that allows it. Nothing is tried twice before `earliest`,
+    /// the end of our own backoff; a wait must be over before `deadline`.
     mutating func next(earliest: UInt64, deadline: UInt64, random: UInt64) -> Step {
-        if tried.count < newTargetsMax, let pick = untried(in: tier, random) {
-            return .attempt(pick)
+        if tried.count < newTargetsMax, let target = untried(in: tier, random) {
+            return .attempt(target)
         }
         let soon = again(earliest, deadline) { entry in
             // A target that asked for a wait has named its price; a fallback model is quicker.
-            entry.pick.tier == tier && entry.next == .retryBeforeFallback && entry.readyAt == 0
+            entry.next == .retryBeforeFallback && entry.readyAt == 0
         }
         if let soon { return soon }
         if tried.count < policy.maxTargets, let later = tierAhead,
-            let pick = untried(in: later, random)
+            let target = untried(in: later, random)
         {
             tier = later
-            return .attempt(pick)
+            return .attempt(target)
         }
         return again(earliest, deadline) { _ in true } ?? .end
     }
@@ -110,14 +102,14 @@ struct TargetPlan {
         return lowest
     }
 
-    private func untried(in tier: UInt8, _ random: UInt64) -> Pick? {
+    private func untried(in tier: UInt8, _ random: UInt64) -> TargetID? {
         balance
-            .choose(from: candidates, random: random) { $0.tier == tier && !isTried($0.id) }
-            .map { Pick(id: $0.id, tier: $0.tier) }
+            .choose(from: candidates, random: random) { $0.tier == tier && !isTried($0.id) }?
+            .id
     }
 
     private func isTried(_ id: TargetID) -> Bool {
-        tried.contains { $0.pick.id == id }
+        tried.contains { $0.target == id }
     }
 
     /// The target to try again: the one that is ready first, then the one tried least.
@@ -134,6 +126,6 @@ struct TargetPlan {
             best = (entry, until)
         }
         guard let best, best.until < deadline else { return nil }
-        return .wait(best.entry.pick, until: best.until)
+        return .wait(best.entry.target, until: best.until)
     }
 }

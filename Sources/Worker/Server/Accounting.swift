@@ -126,6 +126,8 @@ final class Accounting: EventHandler {
         }
         if let range = ledger.model, let body = connection.intake.bodyBuffer {
             body.withBytes(in: range) { line.set(.model, $0) }
+        } else if let range = ledger.pathName, let head = connection.intake.input {
+            head.withBytes(in: range) { line.set(.model, $0) }
         }
         if let position = ledger.upstream {
             line.set(.upstream, worker.upstreams[position].name.utf8.span)
@@ -213,7 +215,7 @@ final class Accounting: EventHandler {
         worker.metrics.set(.connectionsActive, to: inFlight)
         worker.metrics.set(.connectionsIdle, to: max(0, worker.connectionCount - inFlight))
         for upstream in worker.upstreams {
-            guard case .openai(let server) = upstream.kind else { continue }
+            guard let server = upstream.server else { continue }
             let counters = worker.lane.counters(server.lane)
             let metrics = worker.metrics
             metrics.set(

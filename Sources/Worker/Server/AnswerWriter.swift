@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Dialects
 import HTTP
 
 /// Writes answers into a connection's output buffer.
@@ -30,6 +31,12 @@ struct AnswerWriter {
         out.append("x-request-id: ")
         ledger.id.append(to: out, head: head)
         out.append("\r\n")
+        if ledger.endpoint?.format == .messages {
+            // Anthropic's SDKs look for this one.
+            out.append("request-id: ")
+            ledger.id.append(to: out, head: head)
+            out.append("\r\n")
+        }
         if let range = ledger.correlationID {
             out.append("x-correlation-id: ")
             head?.withBytes(in: range) { out.append($0) }

@@ -315,13 +315,16 @@ final class ClientConnection: EventHandler {
         finishAnswer()
     }
 
+    /// Where the lines of the head that is being written go.
+    var headBuffer: ByteBuffer { answer.buffer(worker.buffers) }
+
     /// Adds whole field lines to the head that is being written.
     func append(_ fieldLines: ByteBuffer) {
         answer.buffer(worker.buffers).append(fieldLines)
     }
 
-    /// Answers with an error in the client's dialect.
-    func answerError(_ error: APIError) {
+    /// Answers with an error in the client's dialect; `addFields` may add lines to the head.
+    func answerError(_ error: APIError, _ addFields: () -> Void = {}) {
         ledger.error = error.code
         if ledger.ending == .complete { ledger.ending = .refused }
         if error.closesConnection { closesAfterAnswer = true }
@@ -331,10 +334,25 @@ final class ClientConnection: EventHandler {
         if let seconds = error.retryAfterSeconds {
             writer.field("retry-after", decimal: seconds)
         }
+        if let shouldRetry = error.shouldRetry {
+            writer.field("x-should-retry", shouldRetry ? "true" : "false")
+        }
         if error.status == 401 { writer.field("www-authenticate", "Bearer") }
+        addFields()
         let body = ByteBuffer(capacity: 512)
-        error.append(as: .openAI, to: body)
+        appendError(error, to: body)
         body.withBytes { finishAnswer(writer, body: $0) }
+    }
+
+    private func appendError(_ error: APIError, to body: ByteBuffer) {
+        let shape = ledger.endpoint?.format.errorShape ?? .openAI
+        guard shape == .anthropic else {
+            error.append(as: shape, to: body)
+            return
+        }
+        let id = ByteBuffer(capacity: 64)
+        ledger.id.append(to: id, head: intake.input)
+        error.append(as: shape, requestID: id.text, to: body)
     }
 
     /// Answers a request that is not read to its end, and closes.

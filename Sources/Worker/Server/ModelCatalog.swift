@@ -29,18 +29,23 @@ final class ModelCatalog {
 
     // MARK: Answers
 
-    func answerList(_ connection: ClientConnection) {
+    /// `isGemini` says whether the client speaks Google's format.
+    func answerList(_ connection: ClientConnection, isGemini: Bool = false) {
         // A client that leaves meanwhile takes its connection along.
         listings.whenFresh { [weak connection] in
             guard let connection, connection.state == .responding else { return }
             let body = ByteBuffer(capacity: 4096)
             var writer = JSONWriter(body)
             writer.beginObject()
-            writer.member("object", "list")
-            writer.name("data")
+            if isGemini {
+                writer.name("models")
+            } else {
+                writer.member("object", "list")
+                writer.name("data")
+            }
             writer.beginArray()
             for entry in self.entries(for: connection.ledger.key) {
-                Self.append(entry, to: &writer)
+                Self.append(entry, isGemini: isGemini, to: &writer)
             }
             writer.endArray()
             writer.endObject()
@@ -48,21 +53,13 @@ final class ModelCatalog {
         }
     }
 
-    func answerOne(_ connection: ClientConnection, id range: Range<Int>) {
-        let path = connection.ledger.path
-        let raw = connection.intake.input?.withBytes(
-            in: (path.lowerBound + range.lowerBound)..<(path.lowerBound + range.upperBound)
-        ) { RequestPath.decoded($0) }
-        guard let bytes = raw, let id = String(validating: bytes, as: UTF8.self) else {
-            connection.answerError(
-                APIError(
-                    400,
-                    .invalidRequest,
-                    "invalid_model_id",
-                    "The model id in the path is not valid percent-encoded UTF-8.",
-                    param: "model"
-                )
-            )
+    /// Answers for the model that the path names.
+    func answerOne(_ connection: ClientConnection, isGemini: Bool = false) {
+        let raw = connection.ledger.pathName.flatMap { range in
+            connection.intake.input?.withBytes(in: range) { RequestPath.decoded($0) }
+        }
+        guard let bytes = raw ?? nil, let id = String(validating: bytes, as: UTF8.self) else {
+            connection.answerError(.brokenPathName)
             return
         }
         // A client that leaves meanwhile takes its connection along.
@@ -74,7 +71,7 @@ final class ModelCatalog {
             }
             let body = ByteBuffer(capacity: 256)
             var writer = JSONWriter(body)
-            Self.append(entry, to: &writer)
+            Self.append(entry, isGemini: isGemini, to: &writer)
             Self.answer(connection, body)
         }
     }
@@ -107,8 +104,10 @@ final class ModelCatalog {
             for model in listings.models(of: upstream) {
                 let id = "\(upstream.name)/\(model)"
                 // A pattern may serve the bare name as well; show what a client would type.
-                if let target = worker.models.target(forModel: model),
-                    target.upstream == upstream.position, target.name == .unchanged
+                if case .entry(let index)? = worker.models.route(forModel: model),
+                    worker.models.entries[index].targets.contains(where: {
+                        $0.upstream == upstream.position && ($0.model ?? model) == model
+                    })
                 {
                     add(model, upstream.name)
                 }
@@ -120,20 +119,22 @@ final class ModelCatalog {
 
     /// The entry of one model: one that is listed, or one that a request would be let through with.
     private func entry(_ id: String, for key: Int?) -> Entry? {
-        guard isAllowed(id, for: key), let target = worker.models.target(forModel: id)
+        let bytes = Array(id.utf8)
+        guard isAllowed(id, for: key), let route = worker.models.route(forModel: bytes.span)
         else { return nil }
-        let upstream = worker.upstreams[target.upstream]
-        let name: String
-        switch target.name {
-        case .unchanged: name = id
-        case .replaced: return Entry(id: id, owner: upstream.name)
-        case .withoutPrefix(let count):
-            name = String(decoding: id.utf8.dropFirst(count), as: UTF8.self)
+        let choices = TargetChoices.find(route, bytes.span, in: worker.models).choices
+        if case .entry(let index) = route, worker.models.entries[index].pattern.isExact {
+            return Entry(id: id, owner: worker.upstreams[choices[0].upstream].name)
         }
-        let listed = listings.models(of: upstream)
-        // Without a listing nobody knows better than the configuration.
-        guard listed.isEmpty || listed.contains(name) else { return nil }
-        return Entry(id: id, owner: upstream.name)
+        for choice in choices {
+            let upstream = worker.upstreams[choice.upstream]
+            let listed = listings.models(of: upstream)
+            // Without a listing nobody knows better than the configuration.
+            if listed.isEmpty || listed.contains(choice.model) {
+                return Entry(id: id, owner: upstream.name)
+            }
+        }
+        return nil
     }
 
     private func isAllowed(_ id: String, for key: Int?) -> Bool {
@@ -142,7 +143,20 @@ final class ModelCatalog {
         return worker.keys.keys[key].allows(model: bytes.span)
     }
 
-    private static func append(_ entry: Entry, to writer: inout JSONWriter) {
+    private static func append(
+        _ entry: Entry,
+        isGemini: Bool,
+        to writer: inout JSONWriter
+    ) {
+        if isGemini {
+            writer.beginObject()
+            writer.member("name", "models/\(entry.id)")
+            writer.member("displayName", entry.id)
+            writer.name("supportedGenerationMethods")
+            writer.raw(#"["generateContent","streamGenerateContent","countTokens"]"#)
+            writer.endObject()
+            return
+        }
         writer.beginObject()
         writer.member("id", entry.id)
         writer.member("object", "model")

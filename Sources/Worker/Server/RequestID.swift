@@ -65,6 +65,16 @@ struct RequestIDGenerator {
         return .generated(Self.mix(state), Self.mix(state ^ worker))
     }
 
+    /// 32 hexadecimal digits that stand for nothing else.
+    mutating func nextUnique() -> String {
+        guard case .generated(let high, let low) = next() else { return "" }
+        let digits = [high, low].map { word in
+            let text = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - text.count) + text
+        }
+        return digits.joined()
+    }
+
     private static func mix(_ word: UInt64) -> UInt64 {
         var mixed = word
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dialects
 import HTTP
 import Log
 import Metrics
@@ -22,14 +23,21 @@ struct RequestLedger {
     var tracestate: Range<Int>?
     var idempotencyKey: Range<Int>?
     var openaiBeta: Range<Int>?
+    var anthropicBeta: Range<Int>?
+    /// The model or id that the path names, percent-encoded.
+    var pathName: Range<Int>?
+    /// What follows `?` in the target.
+    var query: Range<Int>?
     var origin: Range<Int>?
     /// Access-Control-Request-Headers of a preflight.
     var preflightHeaders: Range<Int>?
     /// Index of the client's key in the configuration.
     var key: Int?
 
-    /// Where the model's name stands in the body, still escaped.
+    /// Where the model's name stands in the body, still escaped; `pathName` has it otherwise.
     var model: Range<Int>?
+    /// Members of the request that its upstream did not get.
+    var omissions: Omissions?
     /// Place of the upstream in the configuration.
     var upstream: Int?
     var isStream = false
@@ -70,6 +78,11 @@ struct RequestLedger {
         if let id = Self.identifier(head.fields.first(.xRequestID), in: bytes) {
             self.id = .client(id)
         }
+    }
+
+    /// The fields that only Anthropic's clients send.
+    mutating func noteAnthropic(_ head: borrowing RequestHead, in bytes: Span<UInt8>) {
+        anthropicBeta = head.fields.first(named: "anthropic-beta", in: bytes)?.value
     }
 
     private static func identifier(_ field: HeaderField?, in bytes: Span<UInt8>) -> Range<Int>? {

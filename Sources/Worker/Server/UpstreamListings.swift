@@ -38,15 +38,17 @@ final class UpstreamListings {
     /// Calls `body` when every listing is fresh or could not be made so.
     func whenFresh(_ body: @escaping () -> Void) {
         for upstream in worker.upstreams {
-            guard case .openai(let server) = upstream.kind else { continue }
             let position = upstream.position
+            if case .sap(let account) = upstream.service {
+                waitFor(account, position)
+                continue
+            }
             let isFresh = worker.loop.now < listings[position].freshUntil
-            guard !isFresh, !listings[position].isFetching else { continue }
+            guard !isFresh, !listings[position].isFetching,
+                let request = Self.request(upstream)
+            else { continue }
             listings[position].isFetching = true
-            worker.control.begin(
-                server.listing,
-                ListingSink(listings: self, position: position)
-            )
+            worker.control.begin(request, ListingSink(listings: self, position: position))
         }
         guard listings.contains(where: \.isFetching) else {
             body()
@@ -55,12 +57,50 @@ final class UpstreamListings {
         waiters.append(body)
     }
 
+    /// Waits for an account that has not listed its deployments so far.
+    private func waitFor(_ account: SAPAccount, _ position: Int) {
+        guard !listings[position].isFetching, account.prepare() else { return }
+        listings[position].isFetching = true
+        account.whenReady { [weak self] in
+            guard let self else { return }
+            listings[position].isFetching = false
+            waitFor(account, position)
+            callWaiters()
+        }
+    }
+
     /// Ids of an upstream's models; empty when nobody knows.
     func models(of upstream: Upstream) -> [String] {
-        switch upstream.kind {
+        switch upstream.service {
         case .demo: DemoRequest.Behavior.names
-        case .openai: listings[upstream.position].ids
+        case .sap(let account): account.models
+        case .openAI, .azure, .anthropic, .gemini, .bedrock: listings[upstream.position].ids
         }
+    }
+
+    /// Asks an upstream for its models; nil where it has no list, or keeps its own.
+    ///
+    /// Azure lists what could be deployed, not what is, and Bedrock lists on another host.
+    private static func request(_ upstream: Upstream) -> ControlRequest? {
+        let path: String
+        switch upstream.service {
+        case .openAI: path = "/models"
+        case .anthropic: path = "/v1/models?limit=1000"
+        case .gemini(let version): path = "/\(version)/models?pageSize=1000"
+        case .azure, .bedrock, .sap, .demo: return nil
+        }
+        guard let server = upstream.server else { return nil }
+        let settings = server.settings
+        var request = ControlRequest(
+            url: settings.connectURL.dropLast() + settings.pathPrefix + path,
+            like: settings
+        )
+        request.headers = server.configuredFields.map { "\($0.name): \($0.value)" }
+        if case .anthropic(let version) = upstream.service {
+            request.headers.append("anthropic-version: \(version)")
+        }
+        request.timeout = timeout
+        return request
     }
 
     fileprivate func fetched(_ position: Int, _ result: ControlResult) {
@@ -76,6 +116,10 @@ final class UpstreamListings {
                 record.field("detail", Self.detail(result))
             }
         }
+        callWaiters()
+    }
+
+    private func callWaiters() {
         guard !listings.contains(where: \.isFetching) else { return }
         let waiting = waiters
         waiters = []
@@ -89,24 +133,28 @@ final class UpstreamListings {
         }
     }
 
-    /// The ids of an OpenAI model list; nil for anything else.
+    /// The ids of a model list in OpenAI's, Anthropic's or Google's shape; nil for anything else.
     static func ids(_ result: ControlResult) -> [String]? {
         guard case .answered(let status, let body) = result, status == 200 else { return nil }
         let scan = BodyScan()
         return body.withBytes { bytes in
             scan.advance(bytes, isFinal: true)
+            let root = scan.tape.root
             guard scan.error == nil,
-                let data = scan.tape.member("data", of: scan.tape.root, in: bytes),
+                let data = scan.tape.member("data", of: root, in: bytes)
+                    ?? scan.tape.member("models", of: root, in: bytes),
                 scan.tape.kind(of: data) == .array
             else { return nil }
             var ids: [String] = []
             for element in scan.tape.elements(of: data) {
                 guard ids.count < ModelCatalog.listedMax,
-                    let node = scan.tape.member("id", of: element, in: bytes),
+                    let node = scan.tape.member("id", of: element, in: bytes)
+                        ?? scan.tape.member("name", of: element, in: bytes),
                     let id = scan.tape.string(of: node, in: bytes), !id.isEmpty,
                     id.utf8.count <= idBytesMax
                 else { continue }
-                ids.append(id)
+                // Google says `models/NAME`.
+                ids.append(id.hasPrefix("models/") ? String(id.dropFirst(7)) : id)
             }
             return ids
         }

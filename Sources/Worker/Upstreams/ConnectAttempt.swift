@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CCurl
+import Config
 import System
 
 /// A connection in the making; with TLS also what a finished one lives in.
@@ -76,5 +77,11 @@ final class ConnectAttempt: CurlTransfer {
         easy.set(CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2))
         if let certificate = settings.clientCertificate { easy.set(CURLOPT_SSLCERT, certificate) }
         if let key = settings.clientKey { easy.set(CURLOPT_SSLKEY, key) }
+        if let text = settings.clientCertificatePEM {
+            easy.set(CURLOPT_SSLCERT_BLOB, blob: Array(text.revealed.utf8))
+        }
+        if let text = settings.clientKeyPEM {
+            easy.set(CURLOPT_SSLKEY_BLOB, blob: Array(text.revealed.utf8))
+        }
     }
 }

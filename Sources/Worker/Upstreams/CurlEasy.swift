@@ -99,6 +99,15 @@ final class CurlEasy {
         note(unsafe ccurl_easy_set_pointer(raw, option, pointer), option)
     }
 
+    /// Sets a file's content, which libcurl copies.
+    func set(_ option: CURLoption, blob bytes: [UInt8]) {
+        // SAFETY: copied during the call.
+        unsafe bytes.withUnsafeBytes { content in
+            guard let base = content.baseAddress else { return }
+            note(unsafe ccurl_easy_set_blob(raw, option, base, content.count), option)
+        }
+    }
+
     /// Sets the body of a POST, which libcurl copies.
     func setBody(_ body: [UInt8]) {
         set(CURLOPT_POST, 1)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Config
 
 /// How connections to one upstream are made and kept.
 struct UpstreamSettings: Equatable {
@@ -37,6 +38,9 @@ struct UpstreamSettings: Equatable {
     var caFile = UpstreamSettings.systemCAFile
     /// PEM files of our own certificate and its key.
     var clientCertificate: String?
+    /// The same as PEM texts; control calls only.
+    var clientCertificatePEM: Secret?
+    var clientKeyPEM: Secret?
     var clientKey: String?
     /// Proxy URL; nil connects directly, whatever the environment says.
     var proxy: String?

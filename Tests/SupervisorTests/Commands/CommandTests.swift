@@ -54,6 +54,14 @@ import Testing
         },
         status("status --status localhost:1") { $0.address == SocketAddress("127.0.0.1:1") },
         status("status --config f") { $0.configPath == "f" && $0.address == nil },
+        Accepted("import sap-proxy a.json") { $0 == .importing(ImportCommand(path: "a.json")) },
+        Accepted("import --output o sap-proxy a.json") {
+            $0 == .importing(ImportCommand(path: "a.json", output: "o"))
+        },
+        Accepted("import sap-proxy a.json --output=o") {
+            $0 == .importing(ImportCommand(path: "a.json", output: "o"))
+        },
+        Accepted("help import") { $0 == .help(.importing) },
         Accepted("version") { $0 == .version },
         Accepted("--version") { $0 == .version },
         Accepted("-V") { $0 == .version },
@@ -73,11 +81,12 @@ import Testing
     }
 
     private static let commands =
-        "commands: serve, check, status, version, help; \"apus help\" explains them"
+        "commands: serve, check, status, import, version, help; \"apus help\" explains them"
     private static let serveUsage =
         "usage: apus serve [--config FILE] [--listen ADDR]... [--status ADDR] [--workers N]"
     private static let statusUsage =
         "usage: apus status [--json] [--watch] [--config FILE] [--status ADDR]"
+    private static let importUsage = "usage: apus import sap-proxy FILE [--output FILE]"
     private static let addressForm = "write HOST:PORT with a numeric host, [V6]:PORT or unix:PATH"
 
     private static let refused: [(line: String, problem: String, help: String)] = [
@@ -120,6 +129,21 @@ import Testing
         (
             "check a.json", "unexpected argument \"a.json\", did you mean \"--config a.json\"?",
             "usage: apus check [--config FILE]"
+        ),
+        ("import", "apus import needs sap-proxy FILE", importUsage),
+        ("import sap-proxy", "apus import needs sap-proxy FILE", importUsage),
+        (
+            "import sap-porxy a.json",
+            "\"sap-porxy\" is nothing that can be imported, did you mean \"sap-proxy\"?",
+            importUsage
+        ),
+        ("import a.json", "\"a.json\" is nothing that can be imported", importUsage),
+        ("import sap-proxy a.json b", "unexpected argument \"b\"", importUsage),
+        ("import sap-proxy a --output", "--output needs a value: --output FILE", importUsage),
+        (
+            "import sap-proxy a --config b",
+            "--config is an option of apus serve and apus check and apus status, not of apus import",
+            importUsage
         ),
         ("version x.json", "unexpected argument \"x.json\"", "usage: apus version"),
         (
@@ -171,7 +195,7 @@ import Testing
         let page = HelpText.page(nil)
         #expect(page.split(separator: "\n", omittingEmptySubsequences: false).count <= 24)
         for name in CommandName.allCases { #expect(page.contains("\n  \(name.rawValue) ")) }
-        for later in ["reload", "scale", "stop", "keys", "explain", "import", "bench"] {
+        for later in ["reload", "scale", "stop", "keys", "explain", "bench"] {
             #expect(!page.contains("\n  \(later)"))
         }
     }

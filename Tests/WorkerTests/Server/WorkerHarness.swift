@@ -13,7 +13,8 @@ import System
 /// A whole worker in the test's process: its supervisor, its log and its clients are ends of pairs
 /// that the test holds.
 final class WorkerHarness {
-    static let demo = #"{"upstreams": {"demo": {"kind": "demo"}}}"#
+    static let demo =
+        #"{"upstreams": {"demo": {"kind": "demo"}}, "retries": {"tries_per_target": 1}}"#
 
     let loop: EventLoop
     let worker: Worker
@@ -77,7 +78,7 @@ final class WorkerHarness {
                 "demo": {"kind": "demo"},
                 "up": {"kind": "openai", "base_url": "http://127.0.0.1:\(server.port)/v1",
                     "api_key": "${env:KEY}"}
-            }\(more.isEmpty ? "" : ", \(more)")}
+            }, "retries": {"tries_per_target": 1}\(more.isEmpty ? "" : ", \(more)")}
             """
         return (try WorkerHarness(config, on: loop), server)
     }

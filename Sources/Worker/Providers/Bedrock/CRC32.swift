@@ -12,7 +12,9 @@ package struct CRC32: Equatable, Sendable {
     package var value: UInt32 { ~state }
 
     package mutating func update(_ bytes: Span<UInt8>) {
-        let table = Self.table
+        // Indexing the array itself costs four times as much as its span.
+        let entries = Self.table
+        let table = entries.span
         var state = state
         for index in bytes.indices {
             state = table[Int(UInt8(truncatingIfNeeded: state) ^ bytes[index])] ^ state >> 8
