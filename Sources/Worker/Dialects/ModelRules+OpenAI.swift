@@ -41,6 +41,17 @@ extension ModelRules {
         return rules
     }
 
+    /// Whether a model answers in Responses only, not in chat completions.
+    ///
+    /// Spec: OpenAI's model pages: the Codex, `-pro` and `-deep-research` models, and computer use.
+    package static func isResponsesOnly(_ model: String) -> Bool {
+        let tokens = model.split(whereSeparator: { $0 == "-" || $0 == ":" || $0 == "/" })
+        if tokens.contains("codex") { return true }
+        let known = OpenAIModel(model)
+        if known.isReasoning, tokens.contains("pro") || tokens.contains("research") { return true }
+        return tokens.prefix(3).elementsEqual(["computer", "use", "preview"])
+    }
+
     private mutating func apply(_ model: OpenAIModel) {
         guard model.family != .other else { return }
         renamesMaxTokens = true

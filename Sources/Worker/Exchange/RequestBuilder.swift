@@ -148,7 +148,6 @@ final class RequestBuilder {
             } catch {
                 throw Self.refusal(error, tape, bytes)
             }
-            if request.pin != nil { ResponseID.untagPrevious(tape, bytes, into: &splice) }
         }
         let count = splice.count(original: range.count)
         // The demo model takes its own copy at once.

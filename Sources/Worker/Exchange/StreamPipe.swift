@@ -61,7 +61,7 @@ struct StreamPipe {
     private var framing: StreamFraming
     private var reader: StreamReader
     private var writer: StreamWriter?
-    private var relayState = ResponseRelayState()
+    private var relayState: ResponseRelayState?
     /// The beginning of an event whose rest has not arrived.
     private var partial: ByteBuffer?
 
@@ -69,12 +69,15 @@ struct StreamPipe {
         self.settings = settings
         framing = StreamFraming(settings.framing)
         reader = StreamReader(settings.upstream)
-        if !settings.isRelay {
+        if settings.isRelay {
+            guard settings.client == .responses else { return }
+            relayState = ResponseRelayState(identity(), pin: settings.pin)
+        } else {
             writer = StreamWriter(
                 settings.client,
                 identity(),
                 wantsUsage: !settings.stripsUsage,
-                writesArray: settings.writesArray
+                framing: settings.writesArray ? .array : .events
             )
         }
     }
@@ -190,11 +193,9 @@ struct StreamPipe {
 
     /// Writes an event for `data`, which has no line break.
     private mutating func frame(_ data: Span<UInt8>, to out: ByteBuffer) {
-        if settings.client == .responses {
-            relayState.append(data, pin: settings.pin, to: out)
-            return
+        if settings.client == .messages || settings.client == .responses {
+            appendName(data, to: out)
         }
-        if settings.client == .messages { appendName(data, to: out) }
         out.append("data: ")
         out.append(data)
         out.append("\n\n")
@@ -284,6 +285,7 @@ struct StreamPipe {
             return true
         }
         if writer == nil, hasContent, StreamReader.isPlainContent(settings.upstream, data) {
+            relayState?.passContent(data)
             return true
         }
         return inspectClosely(data, work, to: out)
@@ -320,7 +322,17 @@ struct StreamPipe {
             complaintData = copy
             return false
         }
-        return writer == nil && !isUnwantedUsage(work.events, tape, data)
+        guard writer == nil, !isUnwantedUsage(work.events, tape, data) else { return false }
+        guard relayState != nil else { return true }
+        relayState?.pass(tape.root, tape, data)
+        guard let pin = settings.pin else { return true }
+        var splice = JSONSplice()
+        ResponseID.tagEvent(tape.root, pin: pin, tape, data, into: &splice)
+        guard !splice.isEmpty else { return true }
+        let tagged = ByteBuffer(capacity: data.count + 2 * ResponseID.tagBytes)
+        splice.append(original: data, to: tagged)
+        tagged.withBytes { frame($0, to: out) }
+        return false
     }
 
     /// Whether an event reports its error as an object, which clients of its format understand.
@@ -401,8 +413,8 @@ struct StreamPipe {
             writer?.fail(error, to: out)
             return
         }
-        if settings.client == .responses {
-            relayState.appendFailure(error, to: out)
+        if relayState != nil {
+            relayState?.fail(error, to: out)
             return
         }
         if settings.client == .messages { out.append("event: error\n") }

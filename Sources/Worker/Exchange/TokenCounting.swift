@@ -15,7 +15,7 @@ enum TokenCounting {
         do throws(ConversionError) {
             let conversation =
                 format == .gemini
-                ? try GeminiCountTokens.read(tape, bytes)
+                ? try GeminiTokenCount.read(tape, bytes)
                 : try Conversion.readRequest(format, tape, bytes)
             append(TokenEstimate.tokens(of: conversation, in: bytes), format, to: out)
         } catch {

@@ -75,8 +75,10 @@ struct WholeAnswer {
         if request.format == route.plan.format, !route.isOrchestration {
             let usage = Conversion.readUsage(route.plan.format, root, tape, bytes)
             guard let pin = route.pin else { return .pass(usage) }
-            let out = ByteBuffer(capacity: bytes.count + 16)
-            ResponseID.appendTagged(tape, bytes, pin: pin, to: out)
+            var splice = JSONSplice()
+            ResponseID.tagResponse(root, pin: pin, tape, bytes, into: &splice)
+            let out = ByteBuffer(capacity: bytes.count + 2 * ResponseID.tagBytes)
+            splice.append(original: bytes, to: out)
             return .written(out, usage)
         }
         do throws(ConversionError) {
@@ -97,7 +99,7 @@ struct WholeAnswer {
                 request.format,
                 identity,
                 wantsUsage: request.wantsUsage,
-                writesArray: request.writesArray
+                framing: request.writesArray ? .array : .events
             )
             for event in answer.events {
                 writer.write(event, from: bytes, work.scratch, to: out)

@@ -49,7 +49,7 @@ final class RequestStarter {
             throw .modelNotFound(Gateway.shown(name.span))
         }
         let found = TargetChoices.find(route, name.span, in: worker.models)
-        let pin = endpoint.format == .responses ? ResponseID.previousPin(tape, bytes) : nil
+        let pin = endpoint.format == .responses ? ResponseID.pin(ofRequest: tape.root, tape, bytes) : nil
         return ModelRequest(
             endpoint: endpoint,
             facts: facts,
