@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Anthropic's SDK, and what Claude Code sends, over every upstream."""
 
+import json
 import time
 
 import anthropic
@@ -129,8 +130,8 @@ def test_document(claude, name):
 def test_tool_use(claude, model):
     answer = ask(claude, model, "[tool] [talk]", tools=[WEATHER, CLOCK])
     assert answer.stop_reason == "tool_use"
-    text, call = answer.content
-    assert text.text == "Let me look."
+    *_, call = answer.content
+    assert text_of(answer) == "Let me look."
     assert (call.type, call.name, call.input) == ("tool_use", "weather", ARGUMENTS)
     assert call.id
 
@@ -138,8 +139,8 @@ def test_tool_use(claude, model):
 def test_tool_use_streamed(claude, model):
     answer = streamed(claude, model, "[tool] [talk]", tools=[WEATHER, CLOCK])
     assert answer.stop_reason == "tool_use"
-    text, call = answer.content
-    assert (text.text, call.name, call.input) == ("Let me look.", "weather", ARGUMENTS)
+    *_, call = answer.content
+    assert (text_of(answer), call.name, call.input) == ("Let me look.", "weather", ARGUMENTS)
 
 
 def test_parallel_tool_use(claude, model):
@@ -200,7 +201,9 @@ def test_thinking(claude, name):
     thinking = {"type": "enabled", "budget_tokens": 2000}
     for answer in (ask(claude, TARGETS[name], "Hello", thinking=thinking),
                    streamed(claude, TARGETS[name], "Hello", thinking=thinking)):
-        assert [block.type for block in answer.content] == ["thinking", "text"]
+        # Gemini's answer may have several parts of text.
+        kinds = [block.type for block in answer.content]
+        assert kinds[0] == "thinking" and set(kinds[1:]) == {"text"}
         assert answer.content[0].thinking == "Swifts sleep while they fly."
         assert text_of(answer) == "You said: Hello"
 
@@ -227,6 +230,9 @@ def test_thinking_with_a_small_limit(claude, model):
 
 
 def test_adaptive_thinking(claude, model):
+    """Models without it get a budget; what Anthropic is sent in its own format stays as it is."""
+    if model.startswith("anthropic/"):
+        model = "anthropic/claude-opus-4-8"
     answer = ask(claude, model, "Hello", thinking={"type": "adaptive"},
                  extra_body={"output_config": {"effort": "medium"}})
     assert text_of(answer) == "You said: Hello"
@@ -358,7 +364,7 @@ def test_sdk_tries_again(gateway, providers):
     {"messages": []}, {"messages": [{"role": "wizard", "content": "x"}]},
     {"messages": user([{"type": "magic"}])}, {"messages": user(5)},
     {"messages": user([{"type": "tool_result", "tool_use_id": "toolu_9", "content": "x"}])},
-    {"tools": [{"name": "x"}]}, {"max_tokens": "many"}, {"tool_choice": {"type": "perhaps"}},
+    {"max_tokens": "many"}, {"tool_choice": {"type": "perhaps"}},
 ])
 @pytest.mark.parametrize("name", TARGETS)
 def test_bad_requests(claude, name, change):
@@ -416,6 +422,16 @@ def claude_code(model, **more):
     }
 
 
+def said(answer):
+    """The text of a stream."""
+    assert answer.status_code == 200, answer.text
+    assert "event: message_stop" in answer.text
+    events = [json.loads(line[6:]) for line in answer.text.splitlines()
+              if line.startswith("data: ")]
+    return "".join(event["delta"].get("text", "") for event in events
+                   if event["type"] == "content_block_delta")
+
+
 def send_as_claude_code(gateway, body):
     headers = {"authorization": f"Bearer {CLIENT_KEY}", "anthropic-version": "2023-06-01",
                "anthropic-beta": BETAS, "x-app": "cli", "x-stainless-lang": "js",
@@ -427,10 +443,8 @@ def send_as_claude_code(gateway, body):
 # Anthropic itself takes everything, so that nothing is repaired there: empty text is not its own.
 @pytest.mark.parametrize("name", [name for name in TARGETS if name != "anthropic"])
 def test_claude_code(gateway, providers, name):
-    answer = send_as_claude_code(gateway, claude_code(TARGETS[name]))
-    assert answer.status_code == 200, answer.text
-    assert "event: message_stop" in answer.text
-    assert "Go on" in answer.text or "print(1)" in answer.text
+    text = said(send_as_claude_code(gateway, claude_code(TARGETS[name])))
+    assert "Go on" in text or "print(1)" in text
 
 
 def test_claude_code_with_anthropic(gateway, providers):
