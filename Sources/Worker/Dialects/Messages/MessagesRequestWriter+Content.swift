@@ -76,7 +76,9 @@ extension MessagesRequestWriter {
         for index in run {
             let parts = conversation.messages[index].parts
             for position in parts.indices {
-                if let last, last.message == index, last.part == position, case .text(var block) = parts[position] {
+                if let last, last.message == index, last.part == position,
+                    case .text(var block) = parts[position]
+                {
                     block.text = MessagesText.trimmed(block.text, bytes)
                     writeText(block, bytes)
                 } else {
