@@ -127,7 +127,7 @@ extension ConverseRequestWriter {
     }
 
     private mutating func writeThoughts(_ thinking: Thinking, _ bytes: Span<UInt8>) {
-        guard turns.keeps(thinking) else {
+        guard turns.keeps(thinking, bytes) else {
             omit(.thinkingHistory)
             return
         }

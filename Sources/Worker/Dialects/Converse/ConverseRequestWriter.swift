@@ -29,7 +29,7 @@ struct ConverseRequestWriter {
             conversation: conversation,
             plan: plan,
             scratch: scratch,
-            reasoning: MessagesReasoning(conversation, plan),
+            reasoning: MessagesReasoning(conversation, plan, bytes),
             turns: ClaudeTurns(conversation, plan.rules),
             writer: JSONWriter(out),
             omissions: omissions

@@ -119,7 +119,7 @@ extension MessagesRequestWriter {
     }
 
     private mutating func writeThinking(_ thinking: Thinking, _ bytes: Span<UInt8>) {
-        guard turns.keeps(thinking) else {
+        guard turns.keeps(thinking, bytes) else {
             omit(.thinkingHistory)
             return
         }

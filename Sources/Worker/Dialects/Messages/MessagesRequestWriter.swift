@@ -32,7 +32,7 @@ struct MessagesRequestWriter {
             conversation: conversation,
             plan: plan,
             scratch: scratch,
-            reasoning: MessagesReasoning(conversation, plan),
+            reasoning: MessagesReasoning(conversation, plan, bytes),
             turns: ClaudeTurns(conversation, plan.rules),
             writer: JSONWriter(out),
             omissions: omissions
