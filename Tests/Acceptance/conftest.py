@@ -74,28 +74,34 @@ def gateway(tmp_path_factory, all_of_them):
     yield from serve(tmp_path_factory.mktemp("gateway"), all_providers(all_of_them))
 
 
-@pytest.fixture
-def gpt(gateway, providers):
-    """OpenAI's SDK."""
+@pytest.fixture(scope="session")
+def sdks(gateway):
+    """The clients; making one takes as long as several requests."""
     with openai.OpenAI(base_url=gateway.url, api_key=CLIENT_KEY, max_retries=0,
-                       timeout=20) as client:
-        yield client
+                       timeout=20) as gpt, \
+            anthropic.Anthropic(base_url=gateway.origin, api_key=CLIENT_KEY, max_retries=0,
+                                timeout=20) as claude, \
+            genai.Client(api_key=CLIENT_KEY, http_options=genai.types.HttpOptions(
+                base_url=gateway.origin, timeout=20_000)) as google:
+        yield gpt, claude, google
 
 
 @pytest.fixture
-def claude(gateway, providers):
+def gpt(sdks, providers):
+    """OpenAI's SDK."""
+    return sdks[0]
+
+
+@pytest.fixture
+def claude(sdks, providers):
     """Anthropic's SDK."""
-    with anthropic.Anthropic(base_url=gateway.origin, api_key=CLIENT_KEY, max_retries=0,
-                             timeout=20) as client:
-        yield client
+    return sdks[1]
 
 
 @pytest.fixture
-def google(gateway, providers):
+def google(sdks, providers):
     """Google's SDK."""
-    options = genai.types.HttpOptions(base_url=gateway.origin, timeout=20_000)
-    with genai.Client(api_key=CLIENT_KEY, http_options=options) as client:
-        yield client
+    return sdks[2]
 
 
 def pytest_unconfigure(config):

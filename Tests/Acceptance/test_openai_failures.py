@@ -143,12 +143,12 @@ def test_slow_first_byte(gpt, model, stream):
     text = ("".join(c.choices[0].delta.content or "" for c in answer if c.choices) if stream
             else answer.choices[0].message.content)
     assert text == "You said: [slow]"
-    assert time.monotonic() - begin > 1
+    assert time.monotonic() - begin > 0.35
 
 
 def test_client_timeout_ends_the_upstream_call(gateway, providers):
     with openai.OpenAI(base_url=gateway.url, api_key=CLIENT_KEY, max_retries=0,
-                       timeout=0.4) as client:
+                       timeout=0.2) as client:
         with pytest.raises(openai.APITimeoutError):
             chat(client, "anthropic/claude-sonnet-4-5", "[slow]")
     deadline = time.monotonic() + 2

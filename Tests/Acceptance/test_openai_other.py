@@ -143,7 +143,7 @@ def test_azure_client_elsewhere(azure):
     answer = azure.completions.create(model="claude-sonnet-4-5", prompt="Hello")
     assert answer.choices[0].text == "You said: Hello"
     with pytest.raises(openai.NotFoundError):
-        azure.chat.completions.create(model="no-such-model", messages=[])
+        azure.completions.create(model="no-such-model", prompt="Hello")
 
 
 def test_azure_client_responses(azure):

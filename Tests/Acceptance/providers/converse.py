@@ -25,6 +25,8 @@ def read(body, model):
     extra = body.get("additionalModelRequestFields") or {}
     need(not extra or "claude" in model, "Malformed input request: extraneous key")
     prompt.thinks = (extra.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+    form = (extra.get("output_config") or {}).get("format")
+    prompt.schema = form["schema"] if form else None
     systems = []
     for block in body.get("system") or []:
         need(len(block) == 1, "system: one member a block")
@@ -33,6 +35,10 @@ def read(body, model):
             need(block["text"], "system: The text field in the ContentBlock object is blank.")
             systems.append(block["text"])
     prompt.system = "\n\n".join(systems)
+    # An obedient model: whoever asks for JSON in words gets it.
+    found = re.search(r"JSON.*?(\{.*\})", prompt.system, re.DOTALL)
+    if found:
+        prompt.schema = json.loads(found[1])
     _tools(body.get("toolConfig"), prompt)
     _turns(body.get("messages"), prompt, body.get("toolConfig"))
     return prompt

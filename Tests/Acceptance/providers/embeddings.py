@@ -59,8 +59,7 @@ UNKNOWN = 'Invalid JSON payload received. Unknown name "{}": Cannot find field.'
 
 
 def _google(body, path):
-    members(body, {"model", "content", "taskType", "title", "outputDimensionality",
-                   "embedContentConfig", "autoTruncate"}, path, UNKNOWN)
+    members(body, {"model", "content", "taskType", "title", "outputDimensionality"}, path, UNKNOWN)
     text = "\n".join(part["text"] for part in body["content"]["parts"])
     return text, vector(text, body.get("outputDimensionality") or 8)
 

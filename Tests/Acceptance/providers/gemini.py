@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Google's Gemini: the developer's interface, and Vertex behind SAP, which takes less."""
 
+import re
+
 from .checks import media, members, need, text
 from .model import Prompt, Tool
 from .sse import Event
@@ -21,7 +23,30 @@ UNKNOWN = 'Invalid JSON payload received. Unknown name "{}": Cannot find field.'
 SIGNATURE = "CiQBVKhc7vB+/w=="
 
 
+# Members whose own members are named by somebody else.
+FREE = {"args", "response", "labels", "parametersJsonSchema", "responseJsonSchema", "default",
+        "example"}
+
+
+def _camel(value):
+    """Google takes both ways of writing a name; its own SDK writes either."""
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for name, item in value.items():
+        name = re.sub(r"_([a-z])", lambda found: found[1].upper(), name)
+        if name == "properties":
+            item = {key: _camel(schema) for key, schema in item.items()}
+        elif name not in FREE:
+            item = _camel(item)
+        result[name] = item
+    return result
+
+
 def read(body, model, is_vertex=False):
+    body = _camel(body)
     members(body, TOP, "", UNKNOWN)
     prompt = Prompt()
     config = body.get("generationConfig") or {}
@@ -119,8 +144,10 @@ def _contents(contents, prompt, model, is_vertex):
                     texts.append(text(part["text"], here))
                 case "inlineData":
                     members(part["inlineData"], {"mimeType", "data", "displayName"}, here, UNKNOWN)
-                    prompt.media.append(media(part["inlineData"].get("data"),
-                                              part["inlineData"].get("mimeType"), here))
+                    # Google takes both alphabets.
+                    data = text(part["inlineData"].get("data"), here)
+                    data = data.replace("-", "+").replace("_", "/")
+                    prompt.media.append(media(data, part["inlineData"].get("mimeType"), here))
                 case "fileData":
                     prompt.media.append(part["fileData"]["fileUri"])
                 case "functionCall":
@@ -139,7 +166,6 @@ def _contents(contents, prompt, model, is_vertex):
                     need(isinstance(result.get("response"), dict), f"{here}: response")
                     need(result.get("name") in waiting, f"{here}: no call of {result.get('name')}")
                     results.append(_result(result["response"]))
-                    prompt.tools_named = True
         need(len(results) == len(waiting), "Please ensure that the number of function response "
              "parts is equal to the number of function call parts of the function call turn.")
         waiting = calls

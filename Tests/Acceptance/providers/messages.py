@@ -47,7 +47,7 @@ def version(model):
     return (int(digits[0][0]), int(digits[0][1] or 0)) if digits else (4, 5)
 
 
-def read(body, model, is_bedrock=False, allowed=None):
+def read(body, model, is_bedrock=False, allowed=None, betas=()):
     members(body, allowed or (BEDROCK_MEMBERS if is_bedrock else ANTHROPIC_MEMBERS), "", EXTRA)
     if is_bedrock:
         need(body.get("anthropic_version") == "bedrock-2023-05-31",
@@ -61,7 +61,7 @@ def read(body, model, is_bedrock=False, allowed=None):
     prompt = Prompt(stops=body.get("stop_sequences") or [])
     for stop in prompt.stops:
         need(stop.strip(), "stop_sequences: each stop sequence must contain non-whitespace")
-    _sampling(body, model, prompt)
+    _sampling(body, model, prompt, body.get("anthropic_beta", betas))
     _system(body.get("system"), prompt, is_bedrock)
     _tools(body, prompt, is_bedrock)
     _turns(body.get("messages"), prompt, model, is_bedrock)
@@ -74,7 +74,7 @@ def read(body, model, is_bedrock=False, allowed=None):
     return prompt
 
 
-def _sampling(body, model, prompt):
+def _sampling(body, model, prompt, betas):
     number = version(model)
     thinking = body.get("thinking") or {"type": "disabled"}
     members(thinking, {"type", "budget_tokens", "display"}, "thinking", EXTRA)
@@ -87,7 +87,9 @@ def _sampling(body, model, prompt):
         budget = thinking.get("budget_tokens", 0)
         need(budget >= 1024, "thinking.enabled.budget_tokens: Input should be greater than or "
              "equal to 1024")
-        need(budget < body.get("max_tokens", 1 << 30),
+        # Thoughts between tool calls have a budget of their own.
+        is_free = "interleaved-thinking-2025-05-14" in betas
+        need(is_free or budget < body.get("max_tokens", 1 << 30),
              "`max_tokens` must be greater than `thinking.budget_tokens`.")
     if kind == "adaptive":
         need(number >= (4, 6), "thinking.type: adaptive is not supported by this model")

@@ -4,6 +4,7 @@
 Words in brackets in the last user message tell it how to behave.
 """
 
+import base64
 import json
 import re
 from dataclasses import dataclass, field
@@ -11,7 +12,8 @@ from dataclasses import dataclass, field
 UNICODE = ("Grüße aus Köln, 世界 🐦‍⬛ naïve \u2028 \"quoted\" 'it's' back\\slash \t tab "
            "{'a': None} <b>&amp;</b> 👩‍👩‍👧 ﷽ ")
 THOUGHT = ["Swifts ", "sleep while ", "they fly."]
-SIGNATURE = "EqQBCgIYAhIkc2lnbmF0dXJl+/=="
+# Base64 with every character that encodings differ in.
+SIGNATURE = base64.b64encode(b"signature of thoughts \xfb\xff\xfe").decode()
 
 
 class Invalid(Exception):

@@ -105,7 +105,8 @@ class Routes:
             if request.path == "/v1/messages/count_tokens":
                 prompt = messages.read(body, name, allowed=messages.COUNT_MEMBERS)
                 return Answer({"input_tokens": messages.count(prompt)})
-            reply = model.reply(messages.read(body, name))
+            betas = request.headers.get("anthropic-beta", "").split(",")
+            reply = model.reply(messages.read(body, name, betas=betas))
         except model.Invalid as error:
             raise Answer(messages.error_body(400, str(error)), 400) from None
         except model.Fault as fault:

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 # Sizes of the pieces in which streams are written: no event, line or character stays whole.
 PIECES = (1, 7, 64, 3, 500, 2, 31)
 # Before the first byte of an answer to `[slow]`.
-SLOW_SECONDS = 1.2
+SLOW_SECONDS = 0.4
 
 
 class Answer(Exception):
