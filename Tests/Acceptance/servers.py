@@ -129,12 +129,13 @@ class Apus:
         }, indent=2))
         self._start(directory, path)
 
-    def _start(self, directory, path):
+    def _start(self, directory, path, options=()):
         runtime = directory / "run"
         runtime.mkdir()
         self.log = directory / "apus.log"
         self._server = Server(
-            [Path(os.environ["APUS_BINARIES"]) / "apus", "serve", "--config", path], self.log,
+            [Path(os.environ["APUS_BINARIES"]) / "apus", "serve", "--config", path, *options],
+            self.log,
             {"RUNTIME_DIRECTORY": str(runtime)})
         try:
             self._server.wait_until(self.port, "/health", 20)

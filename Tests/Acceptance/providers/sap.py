@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
-from . import chat, converse, embeddings, gemini, messages, model, orchestration, responses
+from . import amazon, chat, converse, embeddings, gemini, messages, model, orchestration, responses
 from .server import Answer, Stream
 from .sse import Event, stream
 
@@ -142,7 +142,9 @@ class AICore:
             deployment = next((d for d in found if d.id == id), None)
             if not deployment:
                 raise api_error(404, "no such configuration")
-            return Answer({"id": f"c-{id}", "parameterBindings": [
+            return Answer({"id": f"c-{id}", "name": "name", "executableId": deployment.executable,
+                           "scenarioId": "foundation-models", "createdAt": deployment.created,
+                           "inputArtifactBindings": [], "parameterBindings": [
                 {"key": "modelName", "value": deployment.model},
                 {"key": "modelVersion", "value": "latest"}]})
         if request.path != "/v2/lm/deployments":
@@ -259,6 +261,9 @@ class AICore:
             reply = model.reply(messages.read(body, name, is_bedrock=True))
             if rest == "invoke":
                 return Answer(messages.whole(reply, name))
+            if amazon.BINARY in request.headers.get("accept", ""):
+                return Stream(stream(reply, messages.events(reply, name, True), converse.ERROR,
+                                     amazon.chunk), amazon.BINARY)
             # AI Core unwraps Amazon's framing and leaves no event names.
             events = (Event(event.data, None, event.is_content)
                       for event in messages.events(reply, name, True))
@@ -270,8 +275,10 @@ class AICore:
         reply = model.reply(converse.read(body, name))
         if rest == "converse":
             return Answer(converse.whole(reply, name))
-        return Stream(stream(reply, converse.events(reply, name), converse.ERROR,
-                             converse.as_python))
+        is_binary = amazon.BINARY in request.headers.get("accept", "")
+        encode, kind = ((amazon.plain, amazon.BINARY) if is_binary
+                        else (converse.as_python, "text/event-stream"))
+        return Stream(stream(reply, converse.events(reply, name), converse.ERROR, encode), kind)
 
     def _vertex(self, request, deployment, rest):
         name, action = re.fullmatch(r"models/([^:]+):(\w+)", unquote(rest)).groups()
