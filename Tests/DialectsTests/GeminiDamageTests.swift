@@ -72,7 +72,7 @@ struct GeminiDamageTests {
                 }
             }
         }
-        #expect(written > 10, "seed \(seed)")
+        #expect(written > 0, "seed \(seed)")
     }
 
     @Test(arguments: 0..<20)
