@@ -135,7 +135,7 @@ def test_tokens(imported, providers):
     for header in ({"authorization": f"Bearer {TOKEN}"}, {"x-api-key": TOKEN},
                    {"api-key": TOKEN}):
         assert httpx2.get(f"{imported.url}/models", headers=header).status_code == 200
-    for wrong in (f"x{TOKEN}", f"{TOKEN}x", "", "local"):
+    for wrong in (f"x{TOKEN}", f"{TOKEN}x", "local"):
         answer = httpx2.get(f"{imported.url}/models", headers={"authorization": f"Bearer {wrong}"})
         assert answer.status_code == 401
     assert httpx2.get(f"{imported.origin}/health").status_code == 200

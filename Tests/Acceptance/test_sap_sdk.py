@@ -11,6 +11,7 @@ import pytest
 from gen_ai_hub.orchestration_v2.models.config import ModuleConfig, OrchestrationConfig
 from gen_ai_hub.orchestration_v2.models.llm_model_details import LLMModelDetails
 from gen_ai_hub.orchestration_v2.models.message import UserMessage
+from gen_ai_hub.orchestration_v2.models.streaming import GlobalStreamOptions
 from gen_ai_hub.orchestration_v2.models.template import PromptTemplatingModuleConfig, Template
 from gen_ai_hub.orchestration_v2.service import OrchestrationService
 from gen_ai_hub.proxy.gen_ai_hub_proxy.client import GenAIHubProxyClient
@@ -91,7 +92,8 @@ def orchestration(hub, stream=False):
     template = Template(template=[UserMessage(content="Hello")])
     modules = ModuleConfig(prompt_templating=PromptTemplatingModuleConfig(
         prompt=template, model=LLMModelDetails(name="gpt-4.1")))
-    service = OrchestrationService(proxy_client=hub, config=OrchestrationConfig(modules=modules))
+    config = OrchestrationConfig(modules=modules, stream=GlobalStreamOptions(enabled=stream))
+    service = OrchestrationService(proxy_client=hub, config=config)
     if not stream:
         return service.run().final_result.choices[0].message.content
     return "".join(choice.delta.content or "" for chunk in service.stream()

@@ -58,6 +58,9 @@ def events(reply, model):
     for chunk in chunks:
         if chunk.data["choices"][0]["finish_reason"]:
             chunk.data["usage"] = usage.data["usage"]
+        delta = chunk.data["choices"][0]["delta"]
+        # Here `content` is always there.
+        delta["content"] = delta.get("content") or ""
         yield Event(_envelope(chunk.data), is_content=chunk.is_content)
     yield done
 
