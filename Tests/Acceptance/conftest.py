@@ -6,7 +6,7 @@ import openai
 import pytest
 from google import genai
 
-from gateways import all_providers, demo
+from gateways import all_providers, demo, patient
 from providers import ProviderServer
 from servers import CLIENT_KEY, Apus, LiteLLM
 
@@ -72,6 +72,11 @@ def providers(all_of_them):
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory, all_of_them):
     yield from serve(tmp_path_factory.mktemp("gateway"), all_providers(all_of_them))
+
+
+@pytest.fixture(scope="session")
+def patient_gateway(tmp_path_factory, all_of_them):
+    yield from serve(tmp_path_factory.mktemp("patient"), patient(all_of_them))
 
 
 @pytest.fixture(scope="session")

@@ -72,3 +72,10 @@ def all_providers(providers):
         "default_model": "sap/gpt-4.1",
         "retries": {"tries_per_target": 1, "backoff": "10ms"},
     }
+
+
+def patient(providers):
+    """Tries twice, and shows signs of life early."""
+    config = all_providers(providers)
+    return {**config, "retries": {"tries_per_target": 2, "backoff": "10ms"},
+            "streams": {"keepalive": "100ms"}}

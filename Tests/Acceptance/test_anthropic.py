@@ -519,3 +519,9 @@ def test_system_role_among_messages(gateway, providers):
     answer = send_as_claude_code(gateway, body)
     assert answer.status_code == 200, answer.text
     assert "Lifted." in str(providers.last("invoke").json["system"])
+
+
+def test_models(claude):
+    names = {model.id for model in claude.models.list()}
+    assert {"claude-sonnet-4-5", "sap/gpt-4.1"} <= names
+    assert claude.models.retrieve("claude-sonnet-4-5").id == "claude-sonnet-4-5"

@@ -86,8 +86,16 @@ class Reply:
     drips: bool = False
 
 
+# Texts with `[once]` that have failed already.
+_failed = set()
+
+
 def reply(prompt):
     words = set(re.findall(r"\[([a-z0-9-]+)\]", prompt.text))
+    if "once" in words:
+        if prompt.text in _failed:
+            words = set()
+        _failed.add(prompt.text)
     for word in words:
         if re.fullmatch(r"[45]\d\d", word):
             raise Fault(int(word))

@@ -93,7 +93,9 @@ class Routes:
     # MARK: Anthropic
 
     def _anthropic(self, request):
-        if request.headers.get("x-api-key") != ANTHROPIC_KEY:
+        # Anthropic's own SDK may send a key as Bearer.
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if ANTHROPIC_KEY not in (request.headers.get("x-api-key"), bearer):
             raise Answer(messages.error_body(401, "invalid x-api-key"), 401)
         if request.headers.get("anthropic-version") != "2023-06-01":
             raise Answer(messages.error_body(400, "anthropic-version: header is required"), 400)
