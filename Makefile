@@ -69,7 +69,7 @@ blackbox: ## Tests of the real binaries only
 	@swift test --skip-build $(test_flags) --filter BlackBoxTests 2>&1 | $(test_lines)
 
 .PHONY: acceptance
-acceptance: release ## The official OpenAI SDK against the real binaries
+acceptance: release ## The official SDKs against the real binaries
 	@$(need) $(need_python_client)
 	@Tests/Acceptance/run
 

@@ -344,6 +344,13 @@ def test_keys(gateway, providers):
     assert failure.value.request_id
 
 
+def test_version_is_passed_on(claude, providers):
+    """The SDK names the version that it speaks; the upstream that speaks it is told."""
+    ask(claude, "anthropic/claude-sonnet-4-5", "Hello",
+        extra_headers={"anthropic-version": "2026-10-21"})
+    assert providers.last("/v1/messages").headers["anthropic-version"] == "2026-10-21"
+
+
 def test_unknown_model(claude):
     with pytest.raises(anthropic.NotFoundError) as failure:
         ask(claude, "claude-none", "Hello")

@@ -211,7 +211,9 @@ def test_count_tokens(google, model):
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_embed_content(google, name):
     answer = google.models.embed_content(model=EMBEDDERS[name], contents=["alpha", "beta"])
-    assert [item.values for item in answer.embeddings] == [vector("alpha", 8), vector("beta", 8)]
+    # The SDK makes one content of both for a name like those of Google's multimodal models.
+    expected = ["alpha\nbeta"] if name == "sap-gemini" else ["alpha", "beta"]
+    assert [item.values for item in answer.embeddings] == [vector(text, 8) for text in expected]
 
 
 @pytest.mark.parametrize("name", SIZED)

@@ -59,7 +59,7 @@ def test_anthropic(providers):
             assert (thought.thinking, thought.signature) == ("".join(THOUGHT), SIGNATURE)
             assert text.text == SAID
         with pytest.raises(anthropic.BadRequestError):
-            client.messages.create(**more, temperature=0.5)
+            client.messages.create(**more, extra_body={"temperature": 0.5})
 
 
 def test_google(providers):

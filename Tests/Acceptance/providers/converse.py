@@ -23,7 +23,13 @@ def read(body, model):
     prompt = Prompt(stops=config.get("stopSequences") or [])
     need(0 <= config.get("temperature", 0) <= 1, "temperature: 0..1")
     extra = body.get("additionalModelRequestFields") or {}
-    need(not extra or "claude" in model, "Malformed input request: extraneous key")
+    if "claude" in model:
+        allowed = {"thinking", "tool_choice", "output_config", "top_k", "anthropic_beta"}
+    else:
+        # Nova's own place for what Converse has no member for.
+        allowed = {"inferenceConfig"}
+        members(extra.get("inferenceConfig") or {}, {"topK"}, "inferenceConfig", UNKNOWN)
+    members(extra, allowed, "", "Malformed input request: extraneous key [{}] is not permitted")
     prompt.thinks = (extra.get("thinking") or {}).get("type") in ("enabled", "adaptive")
     form = (extra.get("output_config") or {}).get("format")
     prompt.schema = form["schema"] if form else None
@@ -40,6 +46,8 @@ def read(body, model):
     if found:
         prompt.schema = json.loads(found[1])
     _tools(body.get("toolConfig"), prompt)
+    choice = extra.get("tool_choice") or {}
+    prompt.is_parallel = not choice.get("disable_parallel_tool_use", False)
     _turns(body.get("messages"), prompt, body.get("toolConfig"))
     return prompt
 

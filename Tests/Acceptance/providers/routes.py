@@ -97,7 +97,7 @@ class Routes:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         if ANTHROPIC_KEY not in (request.headers.get("x-api-key"), bearer):
             raise Answer(messages.error_body(401, "invalid x-api-key"), 401)
-        if request.headers.get("anthropic-version") != "2023-06-01":
+        if not re.fullmatch(r"20\d\d-\d\d-\d\d", request.headers.get("anthropic-version", "")):
             raise Answer(messages.error_body(400, "anthropic-version: header is required"), 400)
         try:
             body = request.json
