@@ -160,6 +160,24 @@ struct ChatAdapterTests {
             model: "gemini-3-pro"
         ),
         Case(
+            name: "what tools said moves behind their calls",
+            input: #"{"model":"m","messages":[ {"role":"user"}, {"role":"assistant","#
+                + #""tool_calls":[1,2,3]}, {"role":"tool","n":1} , {"role":"developer"}, "#
+                + #"{"role":"tool","n":2},{"role":"user"},{"role":"tool","n":3} ],"stream":true}"#,
+            output: #"{"model":"m","messages":[ {"role":"user"}, {"role":"assistant","#
+                + #""tool_calls":[1,2,3]}, {"role":"tool","n":1},{"role":"tool","n":2},"#
+                + #"{"role":"tool","n":3} , {"role":"developer"}, {"role":"user"} ],"#
+                + #""stream":true,"stream_options":{"include_usage":true}}"#,
+            isStream: true
+        ),
+        Case(
+            name: "results of no call stay where they are",
+            input: #"{"model":"m","messages":[{"role":"tool"},{"role":"assistant"},"#
+                + #"{"role":"user"},{"role":"tool"}]}"#,
+            output: #"{"model":"m","messages":[{"role":"tool"},{"role":"assistant"},"#
+                + #"{"role":"user"},{"role":"tool"}]}"#
+        ),
+        Case(
             name: "names that are written with escapes",
             input: #"{"mod\u0065l":"gpt-5","t\u0065mperature":0.1,"messages":[]}"#,
             output: #"{"mod\u0065l":"gpt-5.4","messages":[]}"#,

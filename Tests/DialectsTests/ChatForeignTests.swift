@@ -240,4 +240,71 @@ struct ChatForeignTests {
             #expect(!body.contains("reasoning_effort"))
         }
     }
+
+    @Test("Ids and users that are too long for OpenAI")
+    func longNames() throws {
+        let long = String(repeating: "x", count: 65)
+        var conversation = Conversation(.messages)
+        conversation.user = .text(long)
+        conversation.messages = [
+            Message(.assistant, [Self.call(long, "f"), Self.call("short", "f")]),
+            Message(
+                .user,
+                [
+                    .toolResult(Self.result(long, nil, [Self.text("1")])),
+                    .toolResult(Self.result("short", nil, [Self.text("2")])),
+                ]
+            ),
+        ]
+        let result = try Self.body(conversation)
+        #expect(result.dropped == ["metadata.user_id"])
+        #expect(!result.body.contains(long))
+        let ids = result.body.split(separator: "\"").filter { $0.hasPrefix("call_") }
+        #expect(ids.count == 2 && ids[0] == ids[1] && ids[0].utf8.count <= 40)
+        #expect(result.body.contains(#""content":"2","tool_call_id":"short""#))
+    }
+
+    @Test("Claude Code's request for a GPT on SAP")
+    func claudeCode() throws {
+        let request = #"""
+            {"model":"claude","max_tokens":4096,"stream":true,"system":[{"type":"text",
+            "text":"You are.","cache_control":{"type":"ephemeral"}},{"type":"text","text":"Be brief."}],
+            "thinking":{"type":"enabled","budget_tokens":2048},"stop_sequences":["END"],
+            "tools":[{"name":"f","description":"clock","input_schema":{"type":"object"}}],
+            "tool_choice":{"type":"any","disable_parallel_tool_use":true},
+            "messages":[{"role":"user","content":"hi"},{"role":"assistant","content":[
+            {"type":"thinking","thinking":"hm","signature":"s=="},{"type":"text","text":"Let me"},
+            {"type":"tool_use","id":"t1","name":"f","input":{"tz":"CET"}},
+            {"type":"tool_use","id":"t2","name":"f","input":{}}]},
+            {"role":"user","content":[{"type":"tool_result","tool_use_id":"t1","content":[
+            {"type":"text","text":"12"},{"type":"image","source":{"type":"base64",
+            "media_type":"image/png","data":"AAAA"}}]},{"type":"tool_result","tool_use_id":"t2",
+            "is_error":true,"content":"bad"},{"type":"text","text":"go on"}]}]}
+            """#
+        let plan = RequestPlan(format: .chat, host: .sapAzure, model: "gpt-5.4", isStream: true)
+        let result = try Converting.request(request, from: .messages, plan)
+        let call = #""type":"function","function":{"name":"f","arguments":"#
+        #expect(
+            result.body
+                == #"{"model":"gpt-5.4","messages":["#
+                + #"{"role":"system","content":"You are.\n\nBe brief."},"#
+                + #"{"role":"user","content":"hi"},{"role":"assistant","content":"Let me","#
+                + #""tool_calls":[{"id":"t1",\#(call)"{\"tz\":\"CET\"}"}},"#
+                + #"{"id":"t2",\#(call)"{}"}}]},"#
+                + #"{"role":"tool","content":"12","tool_call_id":"t1"},"#
+                + #"{"role":"tool","content":"Error: bad","tool_call_id":"t2"},"#
+                + #"{"role":"user","content":[{"type":"image_url","image_url":"#
+                + #"{"url":"data:image/png;base64,AAAA"}}]},{"role":"user","content":"go on"}],"#
+                + #""stream":true,"stream_options":{"include_usage":true},"tools":["#
+                + #"{"type":"function","function":{"name":"f","description":"clock","#
+                + #""parameters":{"type":"object"}}}],"tool_choice":"required","#
+                + #""parallel_tool_calls":false,"max_completion_tokens":4096,"#
+                + #""reasoning_effort":"medium"}"#
+        )
+        #expect(
+            result.dropped == [
+                "cache_control", "messages[].content[].thinking", "stop_sequences",
+            ]
+        )
+    }
 }

@@ -64,7 +64,7 @@ struct GeminiAnswerTests {
             "thoughts apart from texts",
             #"{"candidates":[{"finishReason":"STOP","content":{"parts":[{"text":"Hm.","thought":true},{"text":"A"},{"text":"B","thoughtSignature":"U0lH"}]}}]}"#,
             parts:
-                #"[{"text":"Hm.","thought":true},{"text":"A"},{"text":"B","thoughtSignature":"U0lH"}]"#,
+                #"[{"text":"Hm.","thought":true},{"text":"A"},{"text":"B"}]"#,
             .stop
         ),
         Row(
@@ -196,6 +196,7 @@ struct GeminiAnswerTests {
         var answer = Answer()
         answer.parts = [
             .thinking(Thinking(text: .text("Hm"), signature: .text("not base64!"))),
+            .thinking(Thinking(text: .text("Hmm"), signature: .text("QUJD"))),
             .thinking(Thinking(text: nil, encrypted: .text("AAAA"))),
             .refusal(.text("No.")),
             .toolCall(
@@ -215,7 +216,7 @@ struct GeminiAnswerTests {
         )
         let written = try JSONValue(out.text)
         let parts = try JSONValue(
-            #"[{"text":"Hm","thought":true},{"text":"No."},{"functionCall":{"id":"toolu_1","name":"f","args":{"a":1}}},{"functionCall":{"name":"g","args":{}}}]"#
+            #"[{"text":"Hm","thought":true},{"text":"Hmm","thought":true,"thoughtSignature":"QUJD"},{"text":"No."},{"functionCall":{"id":"toolu_1","name":"f","args":{"a":1}}},{"functionCall":{"name":"g","args":{}}}]"#
         )
         #expect(written["candidates"]?[0]?["content"]?["parts"] == parts)
         let usage = try JSONValue(

@@ -67,7 +67,7 @@ struct GeminiStreamTests {
             to: .gemini
         )
         let expected = try JSONValue(
-            #"[{"text":"Hm","thought":true},{"text":"Ah","thought":true},{"text":"","thought":true,"thoughtSignature":"QUFB"},{"text":"Look:"},{"functionCall":{"name":"f","args":{"a":[1,"ü"]}},"thoughtSignature":"QkJC"},{"functionCall":{"id":"i2","name":"g","args":{}}},{"text":""}]"#
+            #"[{"text":"Hm","thought":true},{"text":"Ah","thought":true},{"text":"Look:"},{"functionCall":{"name":"f","args":{"a":[1,"ü"]}},"thoughtSignature":"QkJC"},{"functionCall":{"id":"i2","name":"g","args":{}}},{"text":""}]"#
         )
         #expect(JSONValue.array(Self.parts(try Self.chunks(result.text))) == expected)
         #expect(result.steps.contains(.finish(.toolCalls, stopSequence: nil)))
@@ -200,6 +200,23 @@ struct GeminiStreamTests {
         #expect(chunks.last?["usageMetadata"]?["promptTokenCount"]?.int == 3)
         #expect(chunks.last?["usageMetadata"]?["candidatesTokenCount"]?.int == 6)
         #expect(chunks.last?["candidates"]?[0]?["finishReason"]?.string == "STOP")
+    }
+
+    @Test func signaturesOfOthers() throws {
+        var client = Client()
+        client.write(
+            .thinking(.text("Hm")),
+            .signature(.text("QUJD")),
+            .signature(.text("no base64")),
+            .encryptedThinking(.text("QUJD")),
+            .refusal(.text("No.")),
+            .finish(.contentFilter, stopSequence: nil),
+            .end
+        )
+        let expected = try JSONValue(
+            #"[{"text":"Hm","thought":true},{"text":"","thought":true,"thoughtSignature":"QUJD"},{"text":"No."},{"text":""}]"#
+        )
+        #expect(JSONValue.array(Self.parts(try Self.chunks(client.out.text))) == expected)
     }
 
     private static let error = APIError(503, .upstream, "upstream_overloaded", "Busy.")

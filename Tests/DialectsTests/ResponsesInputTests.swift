@@ -81,6 +81,12 @@ struct ResponsesInputTests {
             shape: "U{image image/png base64 iVBO/w0=}"
         ),
         Row(
+            name: "URLs with escapes where nobody needs any",
+            input:
+                #"[{"role":"user","content":[{"type":"input_image","image_url":"\u0068ttps:\/\/x.example"},{"type":"input_image","image_url":"d\u0061ta:image/png;base64,AAAA"}]}]"#,
+            shape: "U{image url https://x.example}{image image/png base64 AAAA}"
+        ),
+        Row(
             name: "parts of an assistant, as an answer had them",
             input: """
                 [{"id":"msg_1","type":"message","role":"assistant","status":"completed","phase":"final_answer",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
 import JSON
+import Support
 import Testing
 
 @Suite("JSON reading")
@@ -198,5 +199,25 @@ struct JSONReadingTests {
         #expect(sample.path(found) == "a[1].x")
         let clean = try JSONSample(#"{"a":[{"x":1},{"x":1,"y":2}],"x":0}"#)
         #expect(clean.duplicate == nil)
+    }
+
+    @Test("reads every number as the nearest double", arguments: 0..<20)
+    func numbers(_ seed: Int) throws {
+        var random = SplitMix(seed: UInt64(seed))
+        for _ in 0..<500 {
+            var text = random.oneIn(2) ? "-" : ""
+            text += String(random.next() % [1, 10, 100_000, 1 << 53, .max][random.below(5)])
+            if random.oneIn(2) {
+                text += "."
+                for _ in 0...random.below(20) { text += String(random.below(10)) }
+            }
+            if random.oneIn(3) {
+                text += ["e", "E"][random.below(2)] + ["", "+", "-"][random.below(3)]
+                text += String(random.below(30))
+            }
+            let sample = try JSONSample(text)
+            let value = sample.tape.number(of: sample.root, in: sample.bytes.span)
+            #expect(value?.bitPattern == Double(text)?.bitPattern, "seed \(seed): \(text)")
+        }
     }
 }

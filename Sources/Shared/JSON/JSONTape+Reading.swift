@@ -171,6 +171,7 @@ extension JSONTape {
             return Double(integer)
         }
         let range = valueRange(of: node)
+        if let value = DecimalNumber.exact(bytes.extracting(range)) { return value }
         guard range.count <= Self.numberBytesMax else { return nil }
         guard let value = Double(String(copying: bytes.extracting(range))) else { return nil }
         return value.isFinite ? value : nil

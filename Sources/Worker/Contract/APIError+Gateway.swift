@@ -101,7 +101,7 @@ extension APIError {
             502,
             .upstream,
             "upstream_answer_too_large",
-            "The upstream '\(upstream)' sent more than \(Exchange.answerBytesMax) bytes."
+            "The upstream '\(upstream)' sent more than \(AttemptAnswer.answerBytesMax) bytes."
         )
     }
 
@@ -121,6 +121,28 @@ extension APIError {
             "upstream_invalid_response",
             "The upstream '\(upstream)' sent \(what) where a JSON object was expected."
         )
+    }
+
+    static func streamCut(_ upstream: String) -> APIError {
+        APIError(
+            502,
+            .upstream,
+            "upstream_cut",
+            "The upstream '\(upstream)' ended its stream without its last event."
+        )
+    }
+
+    static func cannot(_ upstream: String, _ what: String) -> APIError {
+        APIError(
+            400,
+            .invalidRequest,
+            "unsupported_operation",
+            "The upstream '\(upstream)' \(what)."
+        )
+    }
+
+    static func unavailable(_ upstream: String, _ why: String) -> APIError {
+        APIError(502, .upstream, "upstream_unavailable", "The upstream '\(upstream)': \(why).")
     }
 
     static func noContentInTime(_ upstream: String) -> APIError {

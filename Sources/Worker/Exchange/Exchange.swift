@@ -15,21 +15,14 @@ import System
 /// carries the decisions out and tells what happened. Before the first content for the client (the
 /// *commit point*) a failure leads to the next try or an error answer with its own status; after it,
 /// to an error event inside the stream.
-final class Exchange: UpstreamSink {
+final class Exchange: EventHandler {
     private enum Phase: Equatable {
         /// No attempt runs: a backoff, or something that the target needs first.
         case between
-        /// No response head yet.
-        case waiting
-        /// The body of an answer that is judged whole.
-        case buffering(status: Int)
-        /// An event stream.
-        case streaming
+        case attempting
         case ended
     }
 
-    /// Largest answer that is judged whole: embeddings of a full batch are about 50 MB of JSON.
-    static let answerBytesMax = 64 << 20
     /// Bytes that wait for the first content before they go out without it.
     private static let heldBytesMax = 64 << 10
     private static let contentKind: UInt32 = 1
@@ -41,29 +34,25 @@ final class Exchange: UpstreamSink {
     let worker: Worker
     let request: ModelRequest
     private var machine: ExchangeMachine
+    var attempts: AttemptLog { machine.attempts }
     private var phase = Phase.between
     private var attempt: Attempt?
     private(set) var upstream: Upstream
-    private(set) var route: UpstreamRoute?
+    /// What the running attempt brings, or the last one that failed in a stream.
+    private var answer: AttemptAnswer?
     private var choice = 0
     /// Members that a target has refused, to be left out at the next try.
     private var refusedMembers: [String] = []
     private var hasNewToken = false
-    /// Fields of the upstream's head that go to the client, as lines.
-    private let fields: ByteBuffer
     /// The request as it was sent, with its body if that is small.
     private var sent: RequestBuilder.Built?
-    private var body: ByteBuffer?
-    private var pipe: StreamPipe?
-    /// Events to pass on, collected over one read.
-    private var pending: ByteBuffer?
     /// The failure that the client is shown if nothing better comes.
     private var shown: AttemptFailure?
     private var isPaused = false
     private var contentDeadline = MovingDeadline()
     private var preparingDeadline = MovingDeadline()
     private var keepaliveDeadline = MovingDeadline()
-    private lazy var identity = AnswerIdentity(
+    private(set) lazy var identity = AnswerIdentity(
         unique: worker.ids.nextUnique(),
         created: Int(Syscalls.wallClock().seconds),
         model: request.model
@@ -75,7 +64,6 @@ final class Exchange: UpstreamSink {
         worker = connection.worker
         upstream = connection.worker.upstreams[request.choices[0].upstream]
         machine = Self.machine(request, connection.worker)
-        fields = connection.worker.buffers.take()
         super.init()
     }
 
@@ -102,10 +90,6 @@ final class Exchange: UpstreamSink {
             policy: worker.retryPolicy,
             deadline: deadline
         )
-    }
-
-    deinit {
-        worker.buffers.give(fields)
     }
 
     // MARK: Commands
@@ -168,7 +152,7 @@ final class Exchange: UpstreamSink {
         preparingDeadline.cancel(on: worker.loop)
         keepaliveDeadline.cancel(on: worker.loop)
         connection.ledger.upstreamEndedAt = Syscalls.monotonicNanoseconds()
-        connection.ledger.usage = connection.ledger.usage ?? pipe?.usage
+        noteUsage()
         releaseAttempt()
         shown = nil
     }
@@ -198,29 +182,13 @@ final class Exchange: UpstreamSink {
         case .waiting:
             waitForUpstream()
         case .unsupported(let text):
-            failed(
-                Failure(.unsupported),
-                APIError(
-                    400,
-                    .invalidRequest,
-                    "unsupported_operation",
-                    "The upstream '\(upstream.name)' \(text)."
-                )
-            )
+            failed(Failure(.unsupported), .cannot(upstream.name, text))
         case .unknownModel:
-            failed(
-                Failure(.modelNotFound, status: 404),
-                .modelNotFound(request.model)
-            )
+            failed(Failure(.modelNotFound, status: 404), .modelNotFound(request.model))
         case .failed(let text, let retryAfter):
             failed(
                 Failure(.preparing, retryAfterMilliseconds: retryAfter),
-                APIError(
-                    502,
-                    .upstream,
-                    "upstream_unavailable",
-                    "The upstream '\(upstream.name)' \(text)."
-                )
+                .unavailable(upstream.name, text)
             )
         }
     }
@@ -244,7 +212,6 @@ final class Exchange: UpstreamSink {
             failed(Failure(.unsupported), error)
             return
         }
-        self.route = route
         connection.ledger.omissions = omissions.isEmpty ? nil : omissions
         launch(route)
     }
@@ -293,7 +260,7 @@ final class Exchange: UpstreamSink {
 
     private func launch(_ route: UpstreamRoute) {
         guard let sent else { return }
-        phase = .waiting
+        phase = .attempting
         connection.ledger.attempts += 1
         connection.ledger.upstreamStartedAt = Syscalls.monotonicNanoseconds()
         upstream.calls += 1
@@ -305,7 +272,9 @@ final class Exchange: UpstreamSink {
             body: sent.body,
             timeouts: timeouts
         )
-        attempt = upstream.begin(outgoing, self, worker)
+        let answer = AttemptAnswer(self, route, upstream)
+        self.answer = answer
+        attempt = upstream.begin(outgoing, answer, worker)
         guard worker.timeouts.firstContent != .max else { return }
         let due = worker.loop.now &+ worker.timeouts.firstContent
         contentDeadline.set(due, on: worker.loop, self, kind: Self.contentKind)
@@ -321,12 +290,15 @@ final class Exchange: UpstreamSink {
     }
 
     private func releaseAttempt() {
-        if let body { worker.buffers.give(body) }
-        if let pending { worker.buffers.give(pending) }
+        answer?.abandon()
+        answer = nil
         if let sent { release(sent) }
-        body = nil
-        pending = nil
         sent = nil
+    }
+
+    /// Takes over what the attempt's stream has told, also one that was cut.
+    private func noteUsage() {
+        connection.ledger.usage = connection.ledger.usage ?? answer?.pipe?.usage
     }
 
     private func release(_ built: RequestBuilder.Built) {
@@ -350,112 +322,32 @@ final class Exchange: UpstreamSink {
         beginAttempt(nil)
     }
 
-    // MARK: The upstream's answer
-
-    override func upstreamHead(_ head: ResponseHead, in bytes: Span<UInt8>) {
-        guard phase == .waiting, let route else { return }
-        fields.clear()
-        ResponseFields.append(head, in: bytes, to: fields)
-        let isSuccess = (200..<300).contains(head.status)
-        if isSuccess, let framing = framing(head, bytes, route) {
-            phase = .streaming
-            pipe = StreamPipe(settings(route, framing), identity)
-        } else {
-            phase = .buffering(status: head.status)
-        }
-    }
-
-    /// How the answer is cut into events; nil when it is one document.
-    private func framing(
-        _ head: ResponseHead,
-        _ bytes: Span<UInt8>,
-        _ route: UpstreamRoute
-    ) -> StreamFraming.Kind? {
-        if ResponseFields.isEventStream(head, in: bytes) { return .events }
-        guard request.isStream else { return nil }
-        if ResponseFields.isAmazonStream(head, in: bytes) { return route.framing }
-        // Google's interfaces answer with an array where `alt=sse` is not known.
-        return route.plan.format == .gemini ? .array : nil
-    }
-
-    private func settings(
-        _ route: UpstreamRoute,
-        _ framing: StreamFraming.Kind
-    ) -> StreamPipe.Settings {
-        StreamPipe.Settings(
-            upstream: route.plan.format,
-            client: request.format,
-            framing: framing,
-            stripsUsage: !request.wantsUsage,
-            writesArray: request.writesArray,
-            isOrchestration: route.isOrchestration,
-            pin: route.pin
-        )
-    }
-
-    override func upstreamData(_ bytes: Span<UInt8>) {
-        switch phase {
-        case .buffering:
-            let buffer = body ?? worker.buffers.take()
-            body = buffer
-            buffer.append(bytes)
-            if buffer.count > Self.answerBytesMax {
-                attempt?.cancel()
-                failed(Failure(.protocolError), .answerTooLarge(upstream.name))
+    /// Counts the tokens by ourselves.
+    private func answerEstimate(_ tape: JSONTape?) {
+        guard let body = connection.intake.bodyBuffer else { return }
+        let range = connection.intake.bodyRange
+        let document = tape ?? scanAgain(body, range)
+        let out = ByteBuffer(capacity: 64)
+        do throws(APIError) {
+            try body.withBytes(in: range) { bytes throws(APIError) in
+                try TokenCounting.answer(request.format, document, bytes, to: out)
             }
-        case .streaming:
-            let buffer = pending ?? worker.buffers.take()
-            pending = buffer
-            pipe?.take(bytes, worker.streamWork, to: buffer)
-        case .between, .waiting, .ended:
-            break
-        }
-    }
-
-    override func upstreamReadDone() {
-        guard phase == .streaming else { return }
-        passOn()
-    }
-
-    override func upstreamEnded(_ result: UpstreamResult) {
-        switch result {
-        case .complete:
-            switch phase {
-            case .buffering(let status): judge(status)
-            case .streaming: streamCompleted()
-            case .between, .waiting, .ended: break
-            }
-        case .failed(let failure):
-            connectionFailed(failure)
-        }
-    }
-
-    private func connectionFailed(_ failure: UpstreamFailure) {
-        guard phase != .ended else { return }
-        if pipe?.isDone == true {
-            // What came after the last event is nobody's loss.
-            finishStream()
+        } catch {
+            failed(Failure(.unsupported), error)
             return
         }
-        worker.log.log(.warning, "upstream failed") { record in
-            record.field("upstream", upstream.name)
-            record.field("kind", failure.kind.metricLabel)
-            record.field("detail", failure.detail)
-        }
-        failed(
-            Failure(failure.kind.reason),
-            UpstreamFailureMapping.error(failure, upstream: upstream.name),
-            ending: failure.kind.isTimeout ? .upstreamTimeout : .upstreamCut,
-            result: failure.kind.result
-        )
+        perform(machine.completed(now: worker.loop.now))
+        end()
+        deliver(200, out, fields: nil)
     }
 
-    // MARK: Streams
+    // MARK: What an attempt brings
 
-    /// Writes what was collected, and ends the stream if an event says so.
-    private func passOn() {
-        guard let pipe, !streamHasFailed(pipe) else { return }
-        guard let pending, !pending.isEmpty || pipe.isDone else { return }
+    /// Events are waiting, or the stream has said its last.
+    func streamMoved(_ answer: AttemptAnswer) {
+        guard answer === self.answer, let pipe = answer.pipe, let pending = answer.pending,
+            !pending.isEmpty || pipe.isDone
+        else { return }
         if machine.stage != .committed {
             if pipe.dataEvents == 0 {
                 // Comments keep a connection alive; nobody wants them later, and an upstream may
@@ -468,213 +360,104 @@ final class Exchange: UpstreamSink {
             }
             commit()
         }
-        write(pending)
+        pending.withBytes { connection.stream($0) }
+        pending.clear()
+        armKeepalive()
+        connection.flush()
+        guard phase != .ended else { return }
         if pipe.isDone {
-            // All was said. An upstream that takes its time to end its answer ends it without us.
+            // All was said. An upstream that takes its time to end its answer ends it without us,
+            // and its connection can be used again.
             finishStream()
-            return
-        }
-        if connection.outputBytes > ExchangeLimits.outputPauseBytes {
+        } else if connection.outputBytes > ExchangeLimits.outputPauseBytes {
             isPaused = true
             attempt?.pause()
         }
     }
 
-    private func write(_ events: ByteBuffer) {
-        events.withBytes { connection.stream($0) }
-        events.clear()
-        armKeepalive()
-        connection.flush()
-    }
-
-    private func commit() {
-        machine.committed()
-        contentDeadline.clear()
-        if !connection.isStreaming { beginStream() }
-    }
-
-    private func beginStream() {
-        connection.ledger.isStream = true
-        let writer = connection.beginAnswer(status: 200)
-        if request.writesArray {
-            writer.field("content-type", "application/json; charset=utf-8")
-        } else {
-            writer.field("content-type", "text/event-stream; charset=utf-8")
-        }
-        writer.field("cache-control", "no-cache")
-        writer.field("x-accel-buffering", "no")
-        connection.append(fields)
-        appendFacts()
-        connection.beginStream(writer)
-    }
-
-    /// Whether the stream reports an error, or holds what cannot be passed on; then it is dealt with.
-    private func streamHasFailed(_ pipe: StreamPipe) -> Bool {
-        if let complaint = pipe.complaint {
-            attempt?.cancel()
-            let status = complaint.status ?? 502
-            let error = ComplaintMapping.error(complaint, upstream: upstream.name)
-            let isKept =
-                pipe.settings.isRelay && !(401...403).contains(status)
-                && upstream.showsItsErrors
-            failed(
-                Failure(
-                    .errorInStream,
-                    status: UInt16(clamping: status),
-                    retryAfterMilliseconds: complaint.retryAfterMilliseconds.map {
-                        UInt32(clamping: $0)
-                    }
-                ),
-                error,
-                kept: isKept ? pipe.complaintData : nil,
-                ending: .upstreamCut,
-                result: .serverError
-            )
-            return true
-        }
-        if pipe.isTooLarge {
-            attempt?.cancel()
-            failed(
-                Failure(.protocolError),
-                .eventTooLarge(upstream.name),
-                ending: .upstreamCut,
-                result: .serverError
-            )
-            return true
-        }
-        guard pipe.isUndecodable else { return false }
-        attempt?.cancel()
-        failed(
-            Failure(.undecodable),
-            .unreadableAnswer(upstream.name, "an event that is no JSON"),
-            ending: .upstreamCut,
-            result: .protocolError
-        )
-        return true
-    }
-
-    private func streamCompleted() {
-        let buffer = pending ?? worker.buffers.take()
-        pending = buffer
-        pipe?.streamEnded(worker.streamWork, to: buffer)
-        guard let ended = pipe, !streamHasFailed(ended) else { return }
-        if !ended.isDone {
-            guard ended.sawFinish else {
-                failed(
-                    Failure(ended.dataEvents == 0 ? .emptyAnswer : .truncated),
-                    APIError(
-                        502,
-                        .upstream,
-                        "upstream_cut",
-                        "The upstream '\(upstream.name)' ended its stream without its last event."
-                    ),
-                    ending: .upstreamCut,
-                    result: .reset
-                )
-                return
-            }
-            // Everything was said; some servers forget the formality that SDKs wait for.
-            pipe?.supplyEnd(worker.streamWork, to: buffer)
+    /// The stream is over, with all that belongs to it.
+    func streamEnded(_ answer: AttemptAnswer) {
+        guard answer === self.answer else { return }
+        if machine.stage != .committed { commit() }
+        if let pending = answer.pending, !pending.isEmpty {
+            pending.withBytes { connection.stream($0) }
         }
         finishStream()
     }
 
     private func finishStream() {
-        if machine.stage != .committed { commit() }
-        if let pending, !pending.isEmpty { pending.withBytes { connection.stream($0) } }
-        attemptSucceeded()
+        succeeded()
         end()
         connection.endStream()
     }
 
-    /// The answer is there: whatever still comes is not waited for.
-    private func attemptSucceeded() {
-        connection.ledger.usage = connection.ledger.usage ?? pipe?.usage
+    /// The whole answer is there.
+    func answered(
+        _ answer: AttemptAnswer,
+        status: Int,
+        _ body: ByteBuffer,
+        _ usage: TokenUsage?
+    ) {
+        guard answer === self.answer else { return }
+        connection.ledger.usage = usage
+        succeeded()
+        // Kept for the bytes, which may be its own.
+        end()
+        deliver(status, body, fields: answer.fields)
+    }
+
+    /// The whole answer is there, as the events of a stream.
+    func answered(_ answer: AttemptAnswer, events: ByteBuffer, _ usage: TokenUsage?) {
+        guard answer === self.answer else { return }
+        connection.ledger.usage = usage
+        commit()
+        events.withBytes { connection.stream($0) }
+        finishStream()
+    }
+
+    /// The upstream has refused the request.
+    func refused(_ answer: AttemptAnswer, status: Int, _ failure: AttemptFailure) {
+        guard answer === self.answer else { return }
+        if tryAnew(status, failure, answer.route) { return }
+        attemptFailed(failure)
+    }
+
+    private func commit() {
+        machine.committed()
+        contentDeadline.clear()
+        if !connection.isStreaming { beginStream(answer?.fields) }
+    }
+
+    private func succeeded() {
+        noteUsage()
         attemptIsOver(.success)
         perform(machine.completed(now: worker.loop.now))
     }
 
-    // MARK: Whole answers
-
-    private func judge(_ status: Int) {
-        guard let route else { return }
-        let buffer = body ?? worker.buffers.take()
-        body = buffer
-        let verdict = WholeAnswer(request, route, upstream.name, identity)
-            .judge(status, buffer, worker.streamWork)
-        switch verdict {
-        case .pass(let usage):
-            connection.ledger.usage = usage
-            answer(status, buffer)
-        case .written(let bytes, let usage):
-            connection.ledger.usage = usage
-            answer(status, bytes)
-        case .events(let bytes, let usage):
-            connection.ledger.usage = usage
-            commit()
-            bytes.withBytes { connection.stream($0) }
-            attemptSucceeded()
-            end()
-            connection.endStream()
-        case .failed(var failure):
-            if let seconds = ResponseFields.retryAfter(fields) {
-                failure.failure = failure.failure.asking(forMilliseconds: seconds * 1000)
-            }
-            if tryAnew(status, failure) { return }
-            failed(failure)
-        }
-    }
-
-    private func answer(_ status: Int, _ bytes: ByteBuffer) {
-        attemptSucceeded()
-        let writer = connection.beginAnswer(status: status)
-        writer.field("content-type", "application/json")
-        connection.append(fields)
-        appendFacts()
-        body = nil
-        end()
-        bytes.withBytes { connection.finishAnswer(writer, body: $0) }
-        worker.buffers.give(bytes)
-    }
-
     /// Sends the request to the same target once more where a refusal can be met: with a new token,
     /// or without a member that this model does not know.
-    private func tryAnew(_ status: Int, _ failure: AttemptFailure) -> Bool {
-        guard let route else { return false }
+    private func tryAnew(
+        _ status: Int,
+        _ failure: AttemptFailure,
+        _ route: UpstreamRoute
+    ) -> Bool {
         if let token = route.token, status == 401 || status == 403, !hasNewToken,
             case .sap(let account) = upstream.service
         {
             hasNewToken = true
             account.refused(token)
-            attemptIsOver(.clientError)
-            releaseAttempt()
-            beginAttempt(nil)
-            return true
+        } else if status == 400, let name = failure.refusedMember,
+            !refusedMembers.contains(name), !request.choices[choice].isStrict,
+            refusedMembers.count < AttemptFailure.refusedMembersMax
+        {
+            refusedMembers.append(name)
+        } else {
+            return false
         }
-        guard status == 400, let name = failure.refusedMember, !refusedMembers.contains(name),
-            refusedMembers.count < AttemptFailure.refusedMembersMax,
-            !request.choices[choice].isStrict
-        else { return false }
-        refusedMembers.append(name)
         attemptIsOver(.clientError)
         releaseAttempt()
         beginAttempt(nil)
         return true
-    }
-
-    private func answerEstimate(_ tape: JSONTape?) {
-        guard let body = connection.intake.bodyBuffer else { return }
-        let range = connection.intake.bodyRange
-        let document = tape ?? scanAgain(body, range)
-        do throws(APIError) {
-            let out = worker.buffers.take()
-            try body.withBytes(in: range) { bytes throws(APIError) in
-                try TokenCounting.answer(request.format, document, bytes, to: out)
-            }
-            answer(200, out)
-        } catch {
-            failed(Failure(.unsupported), error)
-        }
     }
 
     // MARK: Failures
@@ -682,26 +465,20 @@ final class Exchange: UpstreamSink {
     private func failed(
         _ failure: Failure,
         _ error: APIError,
-        kept: ByteBuffer? = nil,
         ending: AccessLogLine.Ending = .refused,
         result: Metrics.UpstreamResult = .protocolError
     ) {
-        failed(
-            AttemptFailure(
-                failure: failure,
-                error: error,
-                kept: kept,
-                ending: ending,
-                result: result
-            )
+        attemptFailed(
+            AttemptFailure(failure: failure, error: error, ending: ending, result: result)
         )
     }
 
-    private func failed(_ failure: AttemptFailure) {
+    /// The attempt is over without an answer; its call may still run.
+    func attemptFailed(_ failure: AttemptFailure) {
         guard phase != .ended else { return }
+        attempt?.cancel()
         attemptIsOver(failure.result)
-        connection.ledger.usage = connection.ledger.usage ?? pipe?.usage
-        if case .sap(let account) = upstream.service, let deployment = route?.deployment,
+        if case .sap(let account) = upstream.service, let deployment = answer?.route.deployment,
             failure.failure.rule.countsAgainstTarget
         {
             account.failed(deployment: deployment)
@@ -713,17 +490,10 @@ final class Exchange: UpstreamSink {
             now: worker.loop.now,
             random: worker.random.next()
         )
-        if machine.attemptToShow == number {
-            shown = failure
-            shown?.fields = ResponseFields.copy(fields)
-        }
+        if machine.attemptToShow == number { shown = failure }
         switch command {
-        case .attempt, .wait:
-            releaseAttempt()
-            pipe = nil
-            connection.ledger.usage = nil
-        case .none, .cancelAttempt, .giveUp, .failInStream, .finish:
-            break
+        case .attempt, .wait: releaseAttempt()
+        case .none, .cancelAttempt, .giveUp, .failInStream, .finish: break
         }
         perform(command)
     }
@@ -733,22 +503,22 @@ final class Exchange: UpstreamSink {
         return AttemptFailure(ending.failure.reason, upstream: upstream.name)
     }
 
-    /// Answers with an error of its own status.
-    private func giveUp(_ ending: ExchangeMachine.Ending) {
+    private func note(_ failure: AttemptFailure, _ ending: ExchangeMachine.Ending) {
         if ending.cancelsAttempt {
             attempt?.cancel()
             attemptIsOver(.cancelled)
         }
-        var failure = failure(of: ending)
-        end()
         if connection.ledger.ending != .stopped { connection.ledger.ending = failure.ending }
+        connection.ledger.error = failure.error.code
+    }
+
+    /// Answers with an error of its own status.
+    private func giveUp(_ ending: ExchangeMachine.Ending) {
+        var failure = failure(of: ending)
+        note(failure, ending)
+        end()
         if let kept = failure.kept {
-            connection.ledger.error = failure.error.code
-            let writer = connection.beginAnswer(status: Int(failure.failure.status))
-            writer.field("content-type", "application/json")
-            if let lines = failure.fields { connection.append(lines) }
-            appendFacts()
-            kept.withBytes { connection.finishAnswer(writer, body: $0) }
+            deliver(Int(failure.failure.status), kept, fields: failure.fields)
             return
         }
         failure.error.retryAfterSeconds = ending.retryAfterSeconds.map { Int($0) }
@@ -758,41 +528,26 @@ final class Exchange: UpstreamSink {
 
     /// Ends the stream with what came before the error, and the error.
     private func failInStream(_ ending: ExchangeMachine.Ending) {
-        if ending.cancelsAttempt {
-            attempt?.cancel()
-            attemptIsOver(.cancelled)
-        }
         let failure = failure(of: ending)
-        if connection.ledger.ending != .stopped { connection.ledger.ending = failure.ending }
-        connection.ledger.error = failure.error.code
-        let out = pending ?? worker.buffers.take()
-        pending = out
-        if pipe == nil {
-            let settings = StreamPipe.Settings(
-                upstream: request.format,
-                client: request.format,
-                writesArray: request.writesArray
+        note(failure, ending)
+        let out = ByteBuffer(capacity: 512)
+        if let answer, answer.pipe != nil {
+            if let pending = answer.pending { out.append(pending) }
+            answer.appendFailure(failure.error, kept: failure.kept, to: out)
+        } else {
+            var pipe = StreamPipe(
+                StreamPipe.Settings(
+                    upstream: request.format,
+                    client: request.format,
+                    writesArray: request.writesArray
+                ),
+                identity
             )
-            pipe = StreamPipe(settings, identity)
+            pipe.fail(failure.error, to: out)
         }
-        pipe?.fail(failure.error, kept: failure.kept, to: out)
         out.withBytes { connection.stream($0) }
         end()
         connection.endStream()
-    }
-
-    // MARK: Facts for the client
-
-    /// Appends the fields that tell what happened.
-    private func appendFacts() {
-        ExchangeFacts.append(
-            machine.attempts,
-            names: { worker.upstreams[request.choices[Int($0.index)].upstream].name },
-            answeredBy: upstream.name,
-            omissions: connection.ledger.omissions,
-            now: Syscalls.monotonicNanoseconds(),
-            to: connection.headBuffer
-        )
     }
 
     // MARK: Timers
@@ -818,9 +573,8 @@ final class Exchange: UpstreamSink {
             failed(Failure(.preparing), .notPrepared(upstream.name), ending: .upstreamTimeout)
         default:
             guard contentDeadline.hasPassed(on: worker.loop, self, kind: kind),
-                phase != .between, machine.stage != .committed
+                phase == .attempting, machine.stage != .committed
             else { return }
-            attempt?.cancel()
             failed(
                 Failure(.firstContentTimeout),
                 .noContentInTime(upstream.name),
@@ -837,7 +591,7 @@ final class Exchange: UpstreamSink {
     private func keepAlive() {
         if !connection.isStreaming {
             machine.headersSent()
-            beginStream()
+            beginStream(nil)
         }
         if connection.outputBytes == 0 {
             let out = ByteBuffer(capacity: 64)

@@ -345,7 +345,7 @@ struct ExchangeTests {
 
     @Test("an answer beyond the limit is 502")
     func hugeAnswer() throws {
-        let size = Exchange.answerBytesMax + 1_000
+        let size = AttemptAnswer.answerBytesMax + 1_000
         let head =
             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: \(size)\r\n\r\n"
         let piece = [UInt8](repeating: 0x20, count: 1 << 20)

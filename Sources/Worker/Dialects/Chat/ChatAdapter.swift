@@ -17,6 +17,7 @@ enum ChatAdapter {
 
     /// The members that matter here, found in one pass.
     private struct Found {
+        var messages: JSONNode?
         var model: JSONNode?
         var stream: JSONNode?
         var streamOptions: JSONNode?
@@ -51,6 +52,9 @@ enum ChatAdapter {
             )
         }
         setStream(plan, found, tape, bytes, &splice)
+        if let messages = found.messages {
+            restoreOrder(messages, tape, bytes, into: &splice)
+        }
     }
 
     private static func find(
@@ -62,7 +66,9 @@ enum ChatAdapter {
         var found = Found()
         for member in tape.members(of: tape.root) {
             let name = member.name
-            if tape.equals(name, "model", in: bytes) {
+            if tape.equals(name, "messages", in: bytes) {
+                found.messages = member.value
+            } else if tape.equals(name, "model", in: bytes) {
                 found.model = member.value
             } else if tape.equals(name, "stream", in: bytes) {
                 found.stream = member.value

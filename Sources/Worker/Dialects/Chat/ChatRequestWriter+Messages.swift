@@ -146,7 +146,7 @@ extension ChatRequestWriter {
         }
         writer.name("tool_call_id")
         switch result.callID {
-        case let id?: writer.value(id, from: bytes)
+        case let id?: write(callID: id, bytes)
         case nil:
             guard let id = callNames.answer(result.name?.value(from: bytes)) else {
                 throw ConversionError(
@@ -313,7 +313,7 @@ extension ChatRequestWriter {
         writer.beginObject()
         writer.name("id")
         if let id = call.id {
-            writer.value(id, from: bytes)
+            write(callID: id, bytes)
         } else {
             writer.value(callNames.add(call.name.value(from: bytes)))
         }
@@ -329,6 +329,23 @@ extension ChatRequestWriter {
             ChatSignature.write(signature, from: bytes, to: &writer)
         }
         writer.endObject()
+    }
+
+    /// Limit: OpenAI's for the ids of calls.
+    private static let callIDBytesMax = 40
+
+    /// Writes an id; one that another vendor made too long becomes a short one, always the same.
+    private mutating func write(callID id: JSONText, _ bytes: Span<UInt8>) {
+        guard !isOwn, id.escapedCount > Self.callIDBytesMax else {
+            writer.value(id, from: bytes)
+            return
+        }
+        // FNV-1a.
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in id.value(from: bytes).utf8 {
+            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+        }
+        writer.value("call_" + String(hash, radix: 16))
     }
 
     /// Whether the upstream is Gemini, the only one that knows the signatures.
@@ -378,6 +395,16 @@ extension Part {
         case .text(let block): block.cache != nil
         case .media(let media): media.cache != nil
         case .toolCall, .toolResult, .thinking, .refusal: false
+        }
+    }
+}
+
+extension JSONText {
+    /// Bytes that the text takes, at least as many as its value has.
+    fileprivate var escapedCount: Int {
+        switch self {
+        case .slice(let range): range.count
+        case .text(let text): text.utf8.count
         }
     }
 }

@@ -57,11 +57,22 @@ struct ChatRequestWriter {
         writeSampling()
         writeReasoning()
         writeResponseFormat(bytes)
-        if let user = conversation.user, takes("user", .user) {
-            writer.name("user")
-            writer.value(user, from: bytes)
-        }
+        writeUser(bytes)
         writer.endObject()
+    }
+
+    /// Limit: OpenAI's; other servers have the same or a little more.
+    private static let userBytesMax = 64
+
+    /// Names of a client's own users for another vendor may be too long: Claude Code's are.
+    private mutating func writeUser(_ bytes: Span<UInt8>) {
+        guard let user = conversation.user, takes("user", .user) else { return }
+        guard isOwn || user.value(from: bytes).utf8.count <= Self.userBytesMax else {
+            omit(.user)
+            return
+        }
+        writer.name("user")
+        writer.value(user, from: bytes)
     }
 
     mutating func omit(_ field: ConversationField) {

@@ -49,19 +49,13 @@ enum GeminiAnswerReader {
         into parts: inout [Part]
     ) throws(ConversionError) {
         let part = GeminiPart(node, tape, bytes)
-        let signature = part.signature(tape)
         if let text = part.text {
             let text = try GeminiValue.text(text, tape)
-            if part.isThought {
-                guard !text.isEmpty || signature != nil else { return }
-                parts.append(.thinking(Thinking(text: text, signature: signature)))
-                return
-            }
-            if !text.isEmpty { parts.append(.text(TextBlock(text))) }
-            if let signature { parts.append(.thinking(Thinking(text: nil, signature: signature))) }
+            if text.isEmpty { return }
+            parts.append(part.isThought ? .thinking(Thinking(text: text)) : .text(TextBlock(text)))
         } else if let call = part.functionCall {
             var call = try GeminiCallReader.read(call, tape, bytes)
-            call.signature = signature
+            call.signature = part.signature(tape)
             parts.append(.toolCall(call))
         } else if let data = part.inlineData {
             parts.append(.media(try GeminiMedia.readInline(data, tape, bytes)))
@@ -69,8 +63,6 @@ enum GeminiAnswerReader {
             parts.append(.media(try GeminiMedia.readFile(file, tape, bytes)))
         } else if let text = part.codeText(tape, bytes) {
             parts.append(.text(TextBlock(text)))
-        } else if let signature {
-            parts.append(.thinking(Thinking(text: nil, signature: signature)))
         }
     }
 }

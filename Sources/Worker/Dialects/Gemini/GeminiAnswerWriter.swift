@@ -20,11 +20,7 @@ enum GeminiAnswerWriter {
         writer.beginObject()
         writer.name("parts")
         writer.beginArray()
-        for (index, part) in answer.parts.enumerated() {
-            let next = index + 1 < answer.parts.count ? answer.parts[index + 1] : nil
-            let previous = index > 0 ? answer.parts[index - 1] : nil
-            write(part, after: previous, before: next, from: bytes, scratch, to: &writer)
-        }
+        for part in answer.parts { write(part, from: bytes, scratch, to: &writer) }
         writer.endArray()
         writer.member("role", "model")
         writer.endObject()
@@ -44,30 +40,21 @@ enum GeminiAnswerWriter {
 
     private static func write(
         _ part: Part,
-        after previous: Part?,
-        before next: Part?,
         from bytes: Span<UInt8>,
         _ scratch: ConversionScratch,
         to writer: inout JSONWriter
     ) {
         switch part {
         case .text(let block):
-            // A signature without thoughts of its own is that of the text before it.
-            var signature: JSONText?
-            if case .thinking(let thinking)? = next, thinking.text == nil {
-                signature = thinking.signature
-            }
-            GeminiPartWriter.writeText(block.text, signature: signature, from: bytes, to: &writer)
+            GeminiPartWriter.writeText(block.text, from: bytes, to: &writer)
         case .refusal(let text):
             GeminiPartWriter.writeText(text, from: bytes, to: &writer)
         case .thinking(let thinking):
-            if thinking.text == nil {
-                if case .text? = previous { return }
-                guard thinking.signature != nil else { return }
-            }
+            // Encrypted thoughts have no place.
+            guard thinking.text != nil || thinking.signature != nil else { return }
             GeminiPartWriter.writeText(
                 thinking.text ?? .text(""),
-                isThought: thinking.text != nil,
+                isThought: true,
                 signature: thinking.signature,
                 from: bytes,
                 to: &writer

@@ -61,19 +61,6 @@ enum GeminiBase64 {
         return true
     }
 
-    /// A signature that Google can parse; what another vendor's mark hides behind is none.
-    static func usable(_ signature: JSONText?, _ bytes: Span<UInt8>) -> JSONText? {
-        switch signature {
-        case .slice(let range):
-            if isAny(bytes.extracting(range)) { return signature }
-            // Some writers of JSON escape slashes.
-            let text = JSONText.slice(range).value(from: bytes)
-            return isAny(text.utf8.span) ? .text(text) : nil
-        case .text(let text): return isAny(text.utf8.span) ? signature : nil
-        case nil: return nil
-        }
-    }
-
     private static func isLetter(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

@@ -19,13 +19,12 @@ enum GeminiPartWriter {
         writer.endObject()
     }
 
-    /// Google's SDK decodes signatures as base64, so that anything else would break it.
     static func writeSignature(
         _ signature: JSONText?,
         from bytes: Span<UInt8>,
         to writer: inout JSONWriter
     ) {
-        guard let signature = GeminiBase64.usable(signature, bytes) else { return }
+        guard let signature = GeminiSignature.usable(signature, bytes) else { return }
         writer.name("thoughtSignature")
         writer.value(signature, from: bytes)
     }

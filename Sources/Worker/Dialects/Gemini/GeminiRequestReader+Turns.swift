@@ -4,6 +4,8 @@ import JSON
 extension GeminiRequestReader {
     /// Reads contents in order and knows the calls so far.
     struct Turns {
+        private static let signature = "contents[].parts[].thoughtSignature"
+
         private var calls = GeminiCalls()
 
         mutating func read(
@@ -63,7 +65,16 @@ extension GeminiRequestReader {
             }
             if let text = part.text {
                 let text = try GeminiValue.text(text, tape)
-                message.parts += Self.parts(of: text, part, message.role, tape)
+                guard message.role == .assistant && part.isThought else {
+                    if !text.isEmpty { message.parts.append(.text(TextBlock(text))) }
+                    // No other format has signed texts, and they need not come back.
+                    if part.signature(tape) != nil { omissions.add(Self.signature) }
+                    return
+                }
+                let thinking = Thinking(text: text, signature: part.signature(tape))
+                if !text.isEmpty || thinking.signature != nil {
+                    message.parts.append(.thinking(thinking))
+                }
             } else if let call = part.functionCall {
                 guard message.role == .assistant else {
                     throw .invalid(call, tape, "belongs to a content of the role 'model'")
@@ -83,29 +94,11 @@ extension GeminiRequestReader {
                 message.parts.append(.media(try GeminiMedia.readFile(file, tape, bytes)))
             } else if let text = part.codeText(tape, bytes) {
                 message.parts.append(.text(TextBlock(text)))
-            } else if let signature = part.signature(tape), message.role == .assistant {
-                message.parts.append(.thinking(Thinking(text: nil, signature: signature)))
+            } else if part.signature(tape) != nil {
+                omissions.add(Self.signature)
             } else if part.unknown == nil {
                 throw .invalid(node, tape, "must have a text, data or a call")
             }
-        }
-
-        /// A text, or thoughts; the signature that a text can have becomes thoughts without text.
-        private static func parts(
-            of text: JSONText,
-            _ part: GeminiPart,
-            _ role: Message.Role,
-            _ tape: JSONTape
-        ) -> [Part] {
-            guard role == .assistant else { return text.isEmpty ? [] : [.text(TextBlock(text))] }
-            let signature = part.signature(tape)
-            if part.isThought {
-                let isNothing = text.isEmpty && signature == nil
-                return isNothing ? [] : [.thinking(Thinking(text: text, signature: signature))]
-            }
-            var parts: [Part] = text.isEmpty ? [] : [.text(TextBlock(text))]
-            if let signature { parts.append(.thinking(Thinking(text: nil, signature: signature))) }
-            return parts
         }
 
         private mutating func readResponse(

@@ -59,11 +59,9 @@ struct GeminiStreamReader {
         into events: inout [StreamEvent]
     ) {
         let part = GeminiPart(node, tape, bytes)
-        let signature = part.signature(tape)
         if let text = part.text, tape.kind(of: text) == .string {
             let text = JSONText(text, tape)
             if !text.isEmpty { events.append(part.isThought ? .thinking(text) : .text(text)) }
-            if let signature { events.append(.signature(signature)) }
         } else if let node = part.functionCall {
             let call: ToolCall
             do throws(ConversionError) {
@@ -74,6 +72,7 @@ struct GeminiStreamReader {
             }
             let index = calls
             calls += 1
+            let signature = part.signature(tape)
             events.append(
                 .callStart(index: index, id: call.id, name: call.name, signature: signature)
             )
@@ -86,8 +85,6 @@ struct GeminiStreamReader {
             readMedia(part, tape, bytes, into: &events)
         } else if let text = part.codeText(tape, bytes) {
             events.append(.text(text))
-        } else if let signature {
-            events.append(.signature(signature))
         }
     }
 

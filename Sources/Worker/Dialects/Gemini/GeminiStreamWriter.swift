@@ -40,7 +40,6 @@ struct GeminiStreamWriter {
     private var callBytes = 0
     private var usage: TokenUsage?
     private var finish: FinishReason?
-    private var isThinking = false
 
     init(_ identity: AnswerIdentity, framing: GeminiFraming = .events) {
         self.identity = identity
@@ -57,38 +56,33 @@ struct GeminiStreamWriter {
         switch event {
         case .start, .encryptedThinking, .error: break
         case .text(let text), .refusal(let text):
-            isThinking = false
             writePart(to: out) {
                 GeminiPartWriter.writeText(text, from: bytes, to: &$0)
             }
         case .thinking(let text):
-            isThinking = true
             writePart(to: out) {
                 GeminiPartWriter.writeText(text, isThought: true, from: bytes, to: &$0)
             }
         case .signature(let text):
-            guard GeminiBase64.usable(text, bytes) != nil else { return }
-            let isThought = isThinking
+            guard GeminiSignature.usable(text, bytes) != nil else { return }
             writePart(to: out) {
                 GeminiPartWriter.writeText(
                     .text(""),
-                    isThought: isThought,
+                    isThought: true,
                     signature: text,
                     from: bytes,
                     to: &$0
                 )
             }
         case .media(let media):
-            isThinking = false
             writePart(to: out) { GeminiPartWriter.writeMedia(media, from: bytes, to: &$0) }
         case .callStart(let index, let id, let name, let signature):
-            isThinking = false
             calls.append(
                 Call(
                     index: index,
                     id: id?.value(from: bytes),
                     name: name.value(from: bytes),
-                    signature: GeminiBase64.usable(signature, bytes)?.value(from: bytes)
+                    signature: GeminiSignature.usable(signature, bytes)?.value(from: bytes)
                 )
             )
         case .callInput(let index, let text):

@@ -124,25 +124,11 @@ struct GeminiTurnWriter {
         to writer: inout JSONWriter
     ) throws(ConversionError) {
         var needsSignature = needsSignatures
-        for (index, part) in message.parts.enumerated() {
+        for part in message.parts {
             switch part {
             case .text(let block):
-                // A signature without thoughts of its own is that of the text before it.
-                var signature: JSONText?
-                if index + 1 < message.parts.count,
-                    case .thinking(let thinking) = message.parts[index + 1], thinking.text == nil
-                {
-                    signature = GeminiBase64.usable(thinking.signature, bytes)
-                }
-                writeText(block, .assistant, signature, from: bytes, &omissions, to: &writer)
+                writeText(block, .assistant, from: bytes, &omissions, to: &writer)
             case .thinking(let thinking):
-                let follows =
-                    if index > 0, case .text(let block) = message.parts[index - 1] {
-                        !block.text.isEmpty
-                    } else {
-                        false
-                    }
-                if thinking.text == nil, thinking.signature != nil, follows { continue }
                 writeThinking(thinking, from: bytes, &omissions, to: &writer)
             case .toolCall(let call):
                 open(.assistant, to: &writer)
@@ -161,7 +147,6 @@ struct GeminiTurnWriter {
     private mutating func writeText(
         _ block: TextBlock,
         _ role: Message.Role,
-        _ signature: JSONText? = nil,
         from bytes: Span<UInt8>,
         _ omissions: inout Omissions,
         to writer: inout JSONWriter
@@ -169,41 +154,31 @@ struct GeminiTurnWriter {
         if block.cache != nil { omissions.add(.cacheControl, of: conversation.format) }
         guard !block.text.isEmpty else { return }
         open(role, to: &writer)
-        writer.beginObject()
-        writer.name("text")
-        writer.value(block.text, from: bytes)
-        if let signature {
-            writer.name("thoughtSignature")
-            writer.value(signature, from: bytes)
-        }
-        writer.endObject()
+        GeminiPartWriter.writeText(block.text, from: bytes, to: &writer)
     }
 
     // MARK: Parts of the model
 
-    /// Thoughts of Gemini go back with their signature; others have nothing to prove themselves.
+    /// Thoughts go back only where the client speaks Gemini's format: of others nobody knows whose
+    /// they are.
     private mutating func writeThinking(
         _ thinking: Thinking,
         from bytes: Span<UInt8>,
         _ omissions: inout Omissions,
         to writer: inout JSONWriter
     ) {
-        let signature = GeminiBase64.usable(thinking.signature, bytes)
-        let isOwn = conversation.format == .gemini && thinking.encrypted == nil
-        guard signature != nil || (isOwn && thinking.text != nil) else {
+        guard conversation.format == .gemini, let text = thinking.text else {
             omissions.add(.thinkingHistory, of: conversation.format)
             return
         }
         open(.assistant, to: &writer)
-        writer.beginObject()
-        writer.name("text")
-        writer.value(thinking.text ?? .text(""), from: bytes)
-        if thinking.text != nil { writer.member("thought", true) }
-        if let signature {
-            writer.name("thoughtSignature")
-            writer.value(signature, from: bytes)
-        }
-        writer.endObject()
+        GeminiPartWriter.writeText(
+            text,
+            isThought: true,
+            signature: thinking.signature,
+            from: bytes,
+            to: &writer
+        )
     }
 
     private mutating func writeCall(
@@ -228,7 +203,7 @@ struct GeminiTurnWriter {
         writer.raw(Span())
         scratch.appendObject(call.input, from: bytes, to: writer.buffer)
         writer.endObject()
-        if let signature = GeminiBase64.usable(call.signature, bytes) {
+        if let signature = GeminiSignature.usable(call.signature, bytes) {
             writer.name("thoughtSignature")
             writer.value(signature, from: bytes)
         } else if needsSignature {

@@ -2,7 +2,7 @@
 import JSON
 
 /// Names of Anthropic's betas, which stand in a header or, on Bedrock, in the body.
-enum MessagesBetas {
+package enum MessagesBetas {
     /// The only version of the interface on Bedrock.
     static let version = "bedrock-2023-05-31"
     /// A context of a million tokens for Sonnet 4 and 4.5.
@@ -56,6 +56,17 @@ enum MessagesBetas {
         }
         if wantsLongContext || plan.model.hasSuffix(longContextSuffix),
             plan.rules.claude.hasLongContextBeta, !betas.contains(longContext)
+        {
+            betas.append(longContext)
+        }
+        return betas
+    }
+
+    /// The names for the header `anthropic-beta` of a request whose body does not have them.
+    package static func header(_ plan: RequestPlan) -> [String] {
+        var betas = plan.betas
+        if plan.model.hasSuffix(longContextSuffix), plan.rules.claude.hasLongContextBeta,
+            !betas.contains(longContext)
         {
             betas.append(longContext)
         }

@@ -146,8 +146,10 @@ struct MessagesReasoning: Equatable {
 enum MessagesThoughts {
     /// Whether Claude takes the thoughts back.
     ///
-    /// Encrypted ones only from clients whose format knows them as Claude's.
+    /// Encrypted ones only from clients whose format knows them as Claude's; of clients of Responses
+    /// only those are read that are not OpenAI's.
     static func areSigned(_ thinking: Thinking, _ format: WireFormat) -> Bool {
-        thinking.signature != nil || (thinking.encrypted != nil && format == .messages)
+        if thinking.signature != nil { return true }
+        return thinking.encrypted != nil && (format == .messages || format == .responses)
     }
 }

@@ -9,8 +9,8 @@ extension MessagesRequestWriter {
         writer.beginArray()
         var role: Message.Role?
         var start = 0
-        while let run = nextRun(from: start, bytes) {
-            let isLast = nextRun(from: run.upperBound, bytes) == nil
+        while let run = turns.nextRun(from: start, bytes) {
+            let isLast = turns.nextRun(from: run.upperBound, bytes) == nil
             let runRole = conversation.messages[run.lowerBound].role
             switch runRole {
             case .user: try writeUser(run, bytes)
@@ -23,43 +23,6 @@ extension MessagesRequestWriter {
         }
         if role == nil { writeUserTurn(Self.firstTurn) }
         writer.endArray()
-    }
-
-    /// The next messages of one role, of which the first says something.
-    ///
-    /// Those in between that say nothing belong to whatever role surrounds them.
-    private func nextRun(from start: Int, _ bytes: Span<UInt8>) -> Range<Int>? {
-        let messages = conversation.messages
-        var first = start
-        while first < messages.count, !says(messages[first], bytes) { first += 1 }
-        guard first < messages.count else { return nil }
-        var end = first + 1
-        while end < messages.count,
-            messages[end].role == messages[first].role || !says(messages[end], bytes)
-        {
-            end += 1
-        }
-        return first..<end
-    }
-
-    /// Whether anything of the message is written.
-    private func says(_ message: Message, _ bytes: Span<UInt8>) -> Bool {
-        message.parts.contains { says($0, bytes) }
-    }
-
-    private func says(_ part: Part, _ bytes: Span<UInt8>) -> Bool {
-        switch part {
-        case .text(let block): !MessagesText.isBlank(block.text, bytes)
-        case .refusal(let text): !MessagesText.isBlank(text, bytes)
-        case .thinking(let thinking): keeps(thinking)
-        case .media, .toolCall, .toolResult: true
-        }
-    }
-
-    /// Whether thoughts of an earlier turn go along.
-    private func keeps(_ thinking: Thinking) -> Bool {
-        plan.rules.thinking != .unsupported
-            && MessagesThoughts.areSigned(thinking, conversation.format)
     }
 
     private mutating func beginTurn(_ role: StaticString) {
@@ -106,14 +69,14 @@ extension MessagesRequestWriter {
         _ isLast: Bool,
         _ bytes: Span<UInt8>
     ) throws(ConversionError) {
-        let isPrefill = isLast && !endsInCall(run)
+        let isPrefill = isLast && !turns.endsInCall(run)
         let takesPrefill = plan.rules.takesPrefill && !reasoning.mode.isOn
-        let last = isPrefill && takesPrefill ? lastText(run, bytes) : nil
+        let last = isPrefill && takesPrefill ? turns.lastText(run, bytes) : nil
         beginTurn("assistant")
         for index in run {
             let parts = conversation.messages[index].parts
             for position in parts.indices {
-                if let last, last == (index, position), case .text(var block) = parts[position] {
+                if let last, last.message == index, last.part == position, case .text(var block) = parts[position] {
                     block.text = MessagesText.trimmed(block.text, bytes)
                     writeText(block, bytes)
                 } else {
@@ -126,28 +89,6 @@ extension MessagesRequestWriter {
             omit(.prefill)
             writeUserTurn(Self.nextTurn)
         }
-    }
-
-    /// Whether the assistant's last word is a call, for which no text can be gone on with.
-    private func endsInCall(_ run: Range<Int>) -> Bool {
-        for index in run.reversed() {
-            guard let part = conversation.messages[index].parts.last else { continue }
-            if case .toolCall = part { return true }
-            return false
-        }
-        return false
-    }
-
-    /// Where the last part that is written stands, if it is a text.
-    private func lastText(_ run: Range<Int>, _ bytes: Span<UInt8>) -> (Int, Int)? {
-        for index in run.reversed() {
-            let parts = conversation.messages[index].parts
-            for position in parts.indices.reversed() where says(parts[position], bytes) {
-                if case .text = parts[position] { return (index, position) }
-                return nil
-            }
-        }
-        return nil
     }
 
     private mutating func writePart(
@@ -176,7 +117,7 @@ extension MessagesRequestWriter {
     }
 
     private mutating func writeThinking(_ thinking: Thinking, _ bytes: Span<UInt8>) {
-        guard keeps(thinking) else {
+        guard turns.keeps(thinking) else {
             omit(.thinkingHistory)
             return
         }
@@ -202,9 +143,7 @@ extension MessagesRequestWriter {
         if let id = call.id {
             writer.string { MessagesText.appendID(id, bytes, to: $0) }
         } else {
-            unanswered.append((call.name, callsWithoutID))
-            writer.value("toolu_\(callsWithoutID)")
-            callsWithoutID += 1
+            writer.value("toolu_\(callIDs.begin(call.name))")
         }
         writer.name("name")
         writer.value(call.name, from: bytes)
@@ -225,7 +164,7 @@ extension MessagesRequestWriter {
         if let id = result.callID {
             writer.string { MessagesText.appendID(id, bytes, to: $0) }
         } else {
-            writer.value("toolu_\(takeCall(result.name, bytes))")
+            writer.value("toolu_\(callIDs.answer(result.name, bytes))")
         }
         if let value = result.value {
             writer.name("content")
@@ -236,7 +175,7 @@ extension MessagesRequestWriter {
             writer.string { value.appendEscaped(from: bytes, to: $0) }
             writer.endObject()
             writer.endArray()
-        } else if result.content.contains(where: { says($0, bytes) }) {
+        } else if result.content.contains(where: { turns.says($0, bytes) }) {
             writer.name("content")
             writer.beginArray()
             for part in result.content { try writePart(part, bytes) }
@@ -245,16 +184,5 @@ extension MessagesRequestWriter {
         if result.isError { writer.member("is_error", true) }
         writeCache(result.cache, bytes)
         writer.endObject()
-    }
-
-    /// The number of the call without an id that a result of the tool `name` answers: the first
-    /// one of that name, else the first one.
-    private mutating func takeCall(_ name: JSONText?, _ bytes: Span<UInt8>) -> Int {
-        let named = unanswered.firstIndex { call in
-            guard let name else { return false }
-            return MessagesText.equal(call.name, name, bytes)
-        }
-        guard let index = named ?? unanswered.indices.first else { return callsWithoutID }
-        return unanswered.remove(at: index).number
     }
 }

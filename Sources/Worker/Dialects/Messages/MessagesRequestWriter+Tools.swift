@@ -7,7 +7,7 @@ extension MessagesRequestWriter {
     /// Writes the tools; false when there are none.
     mutating func writeTools(_ bytes: Span<UInt8>) throws(ConversionError) -> Bool {
         guard !conversation.tools.isEmpty else {
-            if hasCalls { writeDummyTool() }
+            if turns.haveCalls { writeDummyTool() }
             return false
         }
         writer.name("tools")
@@ -15,18 +15,6 @@ extension MessagesRequestWriter {
         for tool in conversation.tools { try writeTool(tool, bytes) }
         writer.endArray()
         return true
-    }
-
-    /// Whether the history has what Claude refuses without tools.
-    private var hasCalls: Bool {
-        conversation.messages.contains { message in
-            message.parts.contains { part in
-                switch part {
-                case .toolCall, .toolResult: true
-                case .text, .media, .thinking, .refusal: false
-                }
-            }
-        }
     }
 
     private mutating func writeDummyTool() {
@@ -99,7 +87,7 @@ extension MessagesRequestWriter {
 
     mutating func writeToolChoice(_ hasTools: Bool, _ bytes: Span<UInt8>) {
         guard hasTools else {
-            if hasCalls, takes("tool_choice") {
+            if turns.haveCalls, takes("tool_choice") {
                 // Nobody could run the tool that was made up.
                 writer.name("tool_choice")
                 writer.raw("{\"type\":\"none\"}")

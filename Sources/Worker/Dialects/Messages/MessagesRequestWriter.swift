@@ -15,11 +15,10 @@ struct MessagesRequestWriter {
     let plan: RequestPlan
     let scratch: ConversionScratch
     let reasoning: MessagesReasoning
+    let turns: ClaudeTurns
     var writer: JSONWriter
     var omissions: Omissions
-    /// Calls without an id that no result has answered yet, and how many there were.
-    var unanswered: [(name: JSONText, number: Int)] = []
-    var callsWithoutID = 0
+    var callIDs = ClaudeCallIDs()
 
     static func write(
         _ conversation: Conversation,
@@ -34,6 +33,7 @@ struct MessagesRequestWriter {
             plan: plan,
             scratch: scratch,
             reasoning: MessagesReasoning(conversation, plan),
+            turns: ClaudeTurns(conversation, plan.rules),
             writer: JSONWriter(out),
             omissions: omissions
         )

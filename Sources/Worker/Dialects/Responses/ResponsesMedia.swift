@@ -59,7 +59,7 @@ enum ResponsesMedia {
             throw .invalid(format, tape, "must be wav or mp3")
         }
         let text = try base64(data, tape, bytes)
-        return Media(.audio, .text(isMP3 ? "audio/mp3" : "audio/wav"), .base64(text))
+        return Media(.audio, .text(isMP3 ? "audio/mpeg" : "audio/wav"), .base64(text))
     }
 
     /// What stands behind a URL, or in it.
@@ -70,10 +70,8 @@ enum ResponsesMedia {
         _ bytes: Span<UInt8>
     ) throws(ConversionError) -> Media {
         let text = try ResponsesValue.text(node, tape)
-        if bytes.begins(tape.contentRange(of: node), with: "data:") {
-            return try inline(node, kind, tape, bytes)
-        }
-        guard hasScheme(tape.contentRange(of: node), bytes) else {
+        if begins(node, with: "data:", tape, bytes) { return try inline(node, kind, tape, bytes) }
+        guard hasScheme(node, tape, bytes) else {
             throw .invalid(node, tape, "must be an https or data URL")
         }
         return Media(kind, nil, .url(text))
@@ -87,8 +85,7 @@ enum ResponsesMedia {
         _ bytes: Span<UInt8>
     ) throws(ConversionError) -> Media {
         _ = try ResponsesValue.text(node, tape)
-        let content = tape.contentRange(of: node)
-        guard bytes.begins(content, with: "data:") else {
+        guard begins(node, with: "data:", tape, bytes) else {
             return Media(kind, .text("application/pdf"), .base64(try base64(node, tape, bytes)))
         }
         let url: ResponsesDataURL?
@@ -99,7 +96,7 @@ enum ResponsesMedia {
             url = ResponsesDataURL(plain.span, 0..<plain.count)
             text = { .text(String(decoding: plain[$0], as: UTF8.self)) }
         } else {
-            url = ResponsesDataURL(bytes, content)
+            url = ResponsesDataURL(bytes, tape.contentRange(of: node))
             text = { .slice($0) }
         }
         guard let url else {
@@ -133,14 +130,36 @@ enum ResponsesMedia {
         return plain
     }
 
-    /// Whether a text begins like a URL, `https://` or `gs://` for example.
+    /// Whether a string begins with `text`.
+    private static func begins(
+        _ node: JSONNode,
+        with text: StaticString,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) -> Bool {
+        guard tape.hasEscapes(node) else {
+            return bytes.begins(tape.contentRange(of: node), with: text)
+        }
+        return tape.string(of: node, in: bytes)?.hasPrefix(text.description) ?? false
+    }
+
+    /// Whether a string begins like a URL, `https://` or `gs://` for example.
+    private static func hasScheme(
+        _ node: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) -> Bool {
+        guard tape.hasEscapes(node) else {
+            return hasScheme(tape.contentRange(of: node), bytes)
+        }
+        let plain = tape.string(of: node, in: bytes) ?? ""
+        return hasScheme(0..<plain.utf8.count, plain.utf8.span)
+    }
+
     private static func hasScheme(_ range: Range<Int>, _ bytes: Span<UInt8>) -> Bool {
         var at = range.lowerBound
         while at < range.upperBound, isLetter(bytes[at]) { at += 1 }
-        guard at > range.lowerBound else { return false }
-        // A slash may be escaped.
-        return bytes.begins(at..<range.upperBound, with: "://")
-            || bytes.begins(at..<range.upperBound, with: ":\\/")
+        return at > range.lowerBound && bytes.begins(at..<range.upperBound, with: "://")
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

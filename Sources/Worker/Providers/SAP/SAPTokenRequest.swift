@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 package import Config
 
 /// The POST request that fetches an access token for SAP AI Core.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Bytes
-package import JSON
 
 /// Why a vector of an embedding cannot be written in the other form.
 package enum FloatListError: Error, Equatable, Sendable {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Bytes
 
 /// Why text is not Base64.
 package enum Base64Error: Error, Equatable, Sendable {
