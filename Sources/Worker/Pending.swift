@@ -8,10 +8,6 @@ import Loop
 import Metrics
 import Providers
 
-enum Orchestration {
-    static func result(_ tape: JSONTape, _ bytes: Span<UInt8>) -> JSONNode? { nil }
-    static func writeRequest(_ c: Conversation, _ plan: RequestPlan, from bytes: Span<UInt8>, _ scratch: ConversionScratch, _ omissions: inout Omissions, to out: ByteBuffer) throws(ConversionError) {}
-}
 enum EmbeddingFormat { case openAI, gemini, titan, cohere, vertex, nvidia, orchestration
     var takesOne: Bool { self == .titan }
 }
@@ -24,7 +20,4 @@ enum EmbeddingAdapter {
 struct EmbeddingRequest {
     static func read(_ format: EmbeddingFormat, _ tape: JSONTape, _ bytes: Span<UInt8>) throws(ConversionError) -> EmbeddingRequest { EmbeddingRequest() }
     func write(_ format: EmbeddingFormat, model: String, from bytes: Span<UInt8>, _ omissions: inout Omissions, to out: ByteBuffer) throws(ConversionError) {}
-}
-enum TokenEstimate {
-    static func tokens(of c: Conversation, in bytes: Span<UInt8>) -> Int { 1 }
 }

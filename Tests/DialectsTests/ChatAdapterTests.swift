@@ -79,15 +79,17 @@ struct ChatAdapterTests {
         ),
         Case(
             name: "an upstream that knows no stream options",
-            input: #"{"stream":true,"stream_options":{"include_usage":true},"model":"m"}"#,
-            output: #"{"stream":true,"model":"m"}"#,
+            input:
+                #"{"stream":true,"stream_options":{"include_usage":true},"messages":[],"model":"m"}"#,
+            output: #"{"stream":true,"messages":[],"model":"m"}"#,
             isStream: true,
             refused: ["stream_options"]
         ),
         Case(
             name: "a stream that is made of a whole answer",
-            input: #"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
-            output: #"{"model":"m","stream":false}"#
+            input:
+                #"{"messages":[],"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+            output: #"{"messages":[],"model":"m","stream":false}"#
         ),
         Case(
             name: "a whole answer that is made of a stream",
@@ -107,8 +109,8 @@ struct ChatAdapterTests {
         ),
         Case(
             name: "both limits",
-            input: #"{"max_tokens":5,"max_completion_tokens":6,"model":"gpt-5"}"#,
-            output: #"{"max_completion_tokens":6,"model":"gpt-5"}"#,
+            input: #"{"messages":[],"max_tokens":5,"max_completion_tokens":6,"model":"gpt-5"}"#,
+            output: #"{"messages":[],"max_completion_tokens":6,"model":"gpt-5"}"#,
             model: "gpt-5"
         ),
         Case(
@@ -139,8 +141,9 @@ struct ChatAdapterTests {
         ),
         Case(
             name: "the last member goes and another comes",
-            input: #"{"model":"m","stream":true,"seed":1}"#,
-            output: #"{"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
+            input: #"{"messages":[],"model":"m","stream":true,"seed":1}"#,
+            output:
+                #"{"messages":[],"model":"m","stream":true,"stream_options":{"include_usage":true}}"#,
             isStream: true,
             refused: ["seed"],
             dropped: ["seed"]
@@ -231,5 +234,7 @@ struct ChatAdapterTests {
             try Converting.adapted(#"{"stream":true,"stream_options":1}"#, plan)
         }
         #expect(throws: ConversionError.self) { try Converting.adapted("[]", plan) }
+        let closed = RequestPlan(format: .chat, host: .sapAzure, model: "m", isStream: true)
+        #expect(throws: ConversionError.self) { try Converting.adapted(#"{"x":1}"#, closed) }
     }
 }

@@ -402,9 +402,9 @@ struct MessagesAdapterTests {
         Row(
             name: "thoughts of other vendors go",
             members:
-                #""messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""},{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"}]},{"role":"user","content":"y"}]"#,
+                #""messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":""},{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"apus.o.gAAA"},{"type":"redacted_thinking","data":"eA=="},{"type":"thinking","thinking":"t","signature":"apus.s.x"}]},{"role":"user","content":"y"}]"#,
             adapted:
-                #""messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"}]},{"role":"user","content":"y"}]"#,
+                #""messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"text","text":"a"}]},{"role":"assistant","content":[{"type":"thinking","thinking":"t","signature":"s"},{"type":"redacted_thinking","data":"eA=="}]},{"role":"user","content":"y"}]"#,
             dropped: ["messages[].content[].thinking"]
         ),
         Row(

@@ -3,6 +3,7 @@ import Bytes
 import Dialects
 import JSON
 import Metrics
+import Support
 import Testing
 
 /// The envelope of SAP's orchestration service.
@@ -16,7 +17,7 @@ struct OrchestrationTests {
         )
         let out = ByteBuffer()
         let bytes = Array(chat.utf8)
-        let done = OrchestrationRequest.wrap(bytes.span, plan, ConversionScratch(), to: out)
+        let done = Orchestration.wrap(bytes.span, plan, ConversionScratch(), to: out)
         return done ? out.text : nil
     }
 
@@ -47,6 +48,39 @@ struct OrchestrationTests {
     @Test(arguments: ["[]", "{", ""])
     func onlyObjects(_ text: String) {
         #expect(Self.wrapped(text) == nil)
+    }
+
+    @Test func aConversationOfAnotherFormat() throws {
+        let document = try Converting.Document(
+            #"{"max_tokens":99,"system":"Be brief.","messages":[{"role":"user","content":"{{?x}}"}]}"#
+        )
+        let bytes = document.bytes.span
+        let conversation = try Conversion.readRequest(.messages, document.tape, bytes)
+        let plan = RequestPlan(
+            format: .chat,
+            host: .sapOrchestration,
+            model: "anthropic--claude-4.6-sonnet",
+            isStream: true
+        )
+        let out = ByteBuffer()
+        var omissions = Omissions()
+        try Orchestration.writeRequest(
+            conversation,
+            plan,
+            from: bytes,
+            ConversionScratch(),
+            &omissions,
+            to: out
+        )
+        let body = try JSONValue(out.text)
+        let module = body["config"]?["modules"]?["prompt_templating"]
+        #expect(module?["model"]?["name"]?.string == "anthropic--claude-4.6-sonnet")
+        #expect(module?["model"]?["params"]?.object?.keys.contains("model") == false)
+        #expect(module?["prompt"]?["template"]?.array == [])
+        #expect(body["config"]?["stream"]?["enabled"]?.bool == true)
+        let history = body["messages_history"]?.array ?? []
+        #expect(history.map { $0["content"]?.string } == ["Be brief.", "{{?x}}"])
+        #expect(omissions.isEmpty)
     }
 
     // MARK: Answers
@@ -86,24 +120,27 @@ struct OrchestrationTests {
         ),
         Row(
             text: #"{"error":{"code":400,"message":"no"}}"#,
-            found: #"failure {"code":400,"message":"no"}"#
+            found: #"failure {"error":{"code":400,"message":"no"}}"#
         ),
         Row(text: #"{"error":null,"final_result":{}}"#, found: "result {}"),
         Row(text: #"{"error":{},"final_result":{}}"#, found: "result {}"),
         Row(
             text: #"{"final_result":{"choices":[]},"error":{"message":"no"}}"#,
-            found: #"failure {"message":"no"}"#
+            found: #"failure {"final_result":{"choices":[]},"error":{"message":"no"}}"#
         ),
         Row(
             text: #"[{"error":{"message":"a"}},{"error":{"message":"b"}}]"#,
-            found: #"failure {"message":"a"}"#
+            found: #"failure {"error":{"message":"a"}}"#
         ),
-        Row(text: #"{"error":[{"message":"a"}]}"#, found: #"failure [{"message":"a"}]"#),
+        Row(text: #"{"error":[{"message":"a"}]}"#, found: #"failure {"error":[{"message":"a"}]}"#),
         Row(text: "[]", found: "nothing"),
         Row(text: "7", found: "nothing"),
     ])
     func finds(_ row: Row) throws {
         #expect(try Self.found(row.text) == row.found)
+        let document = try Converting.Document(row.text)
+        let hasResult = Orchestration.result(document.tape, document.bytes.span) != nil
+        #expect(hasResult == (row.found != "nothing"))
     }
 
     @Test func theChatReaderReadsTheResult() throws {
@@ -150,7 +187,7 @@ struct OrchestrationTests {
             guard case .result(let node) = OrchestrationAnswer(tape.root, tape, bytes) else {
                 continue
             }
-            var steps: [StreamEvent] = []
+            var steps: [Dialects.StreamEvent] = []
             reader.read(node, tape, bytes, into: &steps)
             for step in steps {
                 switch step {
@@ -179,5 +216,12 @@ struct OrchestrationTests {
         let complaint = ComplaintReader.read(node, tape, bytes)
         #expect(complaint.status == 429)
         #expect(complaint.message == "slow down")
+        // The same within a stream.
+        var reader = StreamReader(.chat)
+        var steps: [Dialects.StreamEvent] = []
+        if let root = Orchestration.result(tape, bytes) {
+            reader.read(root, tape, bytes, into: &steps)
+        }
+        #expect(steps == [.error(complaint)])
     }
 }

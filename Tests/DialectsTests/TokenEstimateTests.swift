@@ -7,7 +7,7 @@ import Testing
 struct TokenEstimateTests {
     private static func tokens(_ body: String) throws -> Int {
         let document = try Converting.Document(body)
-        return try TokenEstimate.inputTokens(
+        return try TokenEstimate.tokens(
             of: .messages,
             document.tape,
             document.bytes.span
@@ -95,21 +95,21 @@ struct TokenEstimateTests {
         let document = try Converting.Document(text)
         let bytes = document.bytes.span
         var conversation = try Conversion.readRequest(.messages, document.tape, bytes)
-        var before = TokenEstimate.inputTokens(of: conversation, from: bytes)
+        var before = TokenEstimate.tokens(of: conversation, in: bytes)
         #expect(before > 0)
         // One part less after the other, down to nothing.
         while let last = conversation.messages.indices.last {
             if conversation.messages[last].parts.popLast() == nil {
                 conversation.messages.removeLast()
             }
-            let after = TokenEstimate.inputTokens(of: conversation, from: bytes)
+            let after = TokenEstimate.tokens(of: conversation, in: bytes)
             #expect(after <= before, "\(text)")
             before = after
         }
         conversation.tools = []
         conversation.system = []
         conversation.responseFormat = nil
-        #expect(TokenEstimate.inputTokens(of: conversation, from: bytes) == 0)
+        #expect(TokenEstimate.tokens(of: conversation, in: bytes) == 0)
     }
 
     @Test func largerImagesHaveMoreTokens() throws {
@@ -157,7 +157,7 @@ struct TokenEstimateTests {
         let text = #"{"model":"m","messages":[{"role":"user","content":"abcd"}]}"#
         let document = try Converting.Document(text)
         let conversation = try MessagesTokenCount.read(document.tape, document.bytes.span)
-        let tokens = TokenEstimate.inputTokens(of: conversation, from: document.bytes.span)
+        let tokens = TokenEstimate.tokens(of: conversation, in: document.bytes.span)
         let out = ByteBuffer()
         MessagesTokenCount.write(tokens, to: out)
         #expect(out.text == #"{"input_tokens":5}"#)

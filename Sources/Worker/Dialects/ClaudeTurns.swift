@@ -41,14 +41,14 @@ struct ClaudeTurns {
         switch part {
         case .text(let block): !MessagesText.isBlank(block.text, bytes)
         case .refusal(let text): !MessagesText.isBlank(text, bytes)
-        case .thinking(let thinking): keeps(thinking)
+        case .thinking(let thinking): keeps(thinking, bytes)
         case .media, .toolCall, .toolResult: true
         }
     }
 
     /// Whether thoughts of an earlier turn go along.
-    func keeps(_ thinking: Thinking) -> Bool {
-        takesThoughts && MessagesThoughts.areSigned(thinking, format)
+    func keeps(_ thinking: Thinking, _ bytes: Span<UInt8>) -> Bool {
+        takesThoughts && MessagesThoughts.areSigned(thinking, format, bytes)
     }
 
     /// Whether the assistant's last word is a call, for which no text can be gone on with.

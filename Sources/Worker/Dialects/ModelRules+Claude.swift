@@ -6,6 +6,8 @@ package struct ClaudeRules: Equatable, Sendable {
     package var repairs: MessagesRepairs = []
     /// Whether version and betas stand in the body (`anthropic_version`, `anthropic_beta`).
     package var namesVersion = false
+    /// Whether the model's name says that it is Claude.
+    package var isNamed = false
     /// Whether `thinking` may be `enabled` with a budget.
     package var takesBudget = true
     /// Whether `thinking` may be `adaptive`.
@@ -59,6 +61,9 @@ extension ModelRules {
         if ClaudeModel(model) == nil {
             // Nova and others: `thinking` would be a member that they do not know.
             rules.thinking = .unsupported
+            rules.claude.takesBudget = false
+            rules.claude.takesAdaptive = false
+            rules.claude.takesEffort = false
             rules.claude.takesOutputFormat = false
         }
         return rules
@@ -73,6 +78,7 @@ extension ModelRules {
         rules.maxTokensDefault = maxTokensOfLater
         guard let model = ClaudeModel(name) else { return rules }
         let version = model.version
+        rules.claude.isNamed = true
         if version < ClaudeModel.Version(3, 5) { rules.maxTokensDefault = maxTokensOfClaude3 }
         rules.takesTemperatureWithTopP = version < ClaudeModel.Version(4, 1)
         rules.takesPrefill = version < ClaudeModel.Version(4, 6)

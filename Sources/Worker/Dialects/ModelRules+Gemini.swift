@@ -9,7 +9,8 @@ extension ModelRules {
         rules.stopMax = 5
         // Google fetches what it keeps itself, and nothing from the web.
         rules.takesMediaURLs = false
-        rules.thinking = GeminiModel(model)?.thinking ?? .unsupported
+        rules.gemini = GeminiModel(model)
+        rules.thinking = rules.gemini?.thinking ?? .unsupported
         return rules
     }
 }

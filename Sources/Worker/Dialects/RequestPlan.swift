@@ -83,6 +83,8 @@ package struct ModelRules: Equatable, Sendable {
     package var maxTokensDefault = 4096
     /// What only Claude's models differ in.
     package var claude = ClaudeRules()
+    /// Which of Google's models it is; nil for others.
+    package var gemini: GeminiModel?
 
     package init() {}
 

@@ -311,8 +311,16 @@ struct StreamPipe {
         }
         let tape = work.scanner.tape
         work.events.removeAll(keepingCapacity: true)
-        let root = settings.isOrchestration ? Orchestration.result(tape, data) : tape.root
-        if let root { reader.read(root, tape, data, into: &work.events) }
+        if settings.isOrchestration {
+            switch OrchestrationAnswer(tape.root, tape, data) {
+            case .result(let root): reader.read(root, tape, data, into: &work.events)
+            case .failure(let root):
+                work.events.append(.error(ComplaintReader.read(root, tape, data)))
+            case .nothing: break
+            }
+        } else {
+            reader.read(tape.root, tape, data, into: &work.events)
+        }
         let before = isOver
         say(work, from: data, to: out)
         if complaint != nil, !before {

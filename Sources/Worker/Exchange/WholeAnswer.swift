@@ -70,8 +70,13 @@ struct WholeAnswer {
         case .embedding(let format): return embeddings(format, tape, bytes)
         case .countTokens: return count(tape, bytes)
         }
-        let root = route.isOrchestration ? Orchestration.result(tape, bytes) : tape.root
-        guard let root else { return .failed(undecodable("no final_result", bytes)) }
+        var root = tape.root
+        if route.isOrchestration {
+            guard case .result(let result) = OrchestrationAnswer(root, tape, bytes) else {
+                return .failed(undecodable("no final_result", bytes))
+            }
+            root = result
+        }
         if request.format == route.plan.format, !route.isOrchestration {
             let usage = Conversion.readUsage(route.plan.format, root, tape, bytes)
             guard let pin = route.pin else { return .pass(usage) }

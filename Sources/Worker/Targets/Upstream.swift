@@ -73,6 +73,7 @@ final class Upstream {
             rules: known
         )
         plan.maxTokensDefault = question.maxTokensDefault
+        plan.isCompaction = question.operation == .compact
         return plan
     }
 }

@@ -40,6 +40,10 @@ enum ChatAdapter {
         }
         let found = try find(plan, tape, bytes, &omissions)
         if found.goes > 0 {
+            // A splice cannot add to an object that loses all it has; this one stays.
+            guard found.messages != nil else {
+                throw ChatFields.missing("messages", of: root, tape, bytes)
+            }
             splice.removeMembers(of: root, tape: tape, bytes: bytes) { name, value in
                 fate(name, value, plan, found, tape, bytes) != .stays
             }
@@ -82,6 +86,7 @@ enum ChatAdapter {
         }
         if let options = found.streamOptions, tape.isNull(options) { found.streamOptions = nil }
         if let options = found.streamOptions { try ChatFields.object(options, tape) }
+        guard mayLeaveOut(plan, found) else { return found }
         for member in tape.members(of: tape.root) {
             switch fate(member.name, member.value, plan, found, tape, bytes) {
             case .stays: break
@@ -95,6 +100,14 @@ enum ChatAdapter {
     }
 
     // MARK: Members that go
+
+    /// Whether a member may go at all; for most upstreams none does.
+    private static func mayLeaveOut(_ plan: RequestPlan, _ found: Found) -> Bool {
+        let rules = plan.rules
+        let isOpen = rules.takesSampling && rules.takesStop && !rules.hasClosedMembers
+        return !isOpen || !rules.namesModel || !rules.flagsStream || rules.renamesMaxTokens
+            || !plan.refused.isEmpty || (found.streamOptions != nil && !plan.isStream)
+    }
 
     private static func fate(
         _ name: JSONNode,

@@ -14,7 +14,7 @@ extension ChatRequestReader {
         var refusal: JSONNode?
         var thoughts: JSONNode?
         var audio: JSONNode?
-        var cache: JSONFragment?
+        var cache: JSONNode?
     }
 
     mutating func readMessages(
@@ -89,7 +89,7 @@ extension ChatRequestReader {
             } else if tape.equals(name, "audio", in: bytes) {
                 fields.audio = value
             } else if tape.equals(name, "cache_control", in: bytes) {
-                fields.cache = JSONFragment(value, tape)
+                fields.cache = value
             } else if !ChatFields.isNothing(value, tape) {
                 omit("messages[].", name, bytes)
             }
@@ -168,7 +168,7 @@ extension ChatRequestReader {
         var name: JSONText?
         if let node = fields.name { name = try ChatFields.text(node, tape) }
         let content = try content(fields, .tool, bytes)
-        appendResult(ToolResult(callID: callID, name: name, content: content))
+        append(ToolResult(callID: callID, name: name, content: content))
     }
 
     /// The result of an old `function_call`, which has no id.
@@ -185,11 +185,11 @@ extension ChatRequestReader {
         }
         // The old interface has `"content":null` for a function that returns nothing.
         let content = fields.content == nil ? [] : try content(fields, .tool, bytes)
-        appendResult(ToolResult(callID: call.id, name: name, content: content))
+        append(ToolResult(callID: call.id, name: name, content: content))
     }
 
-    private mutating func appendResult(_ result: ToolResult) {
-        var result = result
+    private mutating func append(_ read: consuming ToolResult) {
+        var result = read
         // A mark of the only block is one of the result.
         if result.content.count == 1, case .text(let block) = result.content[0],
             block.cache != nil
@@ -219,7 +219,7 @@ extension ChatRequestReader {
             let text = JSONText(node, tape)
             // An assistant's empty text beside calls is how some clients write null.
             if text.isEmpty, kinds == .assistant || kinds == .tool { return [] }
-            return [.text(TextBlock(text, cache: fields.cache))]
+            return [.text(TextBlock(text, cache: fields.cache.map { JSONFragment($0, tape) }))]
         }
         guard tape.kind(of: node) == .array else {
             throw .invalid(node, tape, "must be a string or an array of parts")
@@ -229,7 +229,7 @@ extension ChatRequestReader {
             parts.append(try part(element, kinds, bytes))
         }
         if let cache = fields.cache, let last = parts.indices.last {
-            parts[last].mark(cache)
+            parts[last].mark(JSONFragment(cache, tape))
         }
         return parts
     }

@@ -24,7 +24,7 @@ extension ChatRequestReader {
         var inputAudio: JSONNode?
         var file: JSONNode?
         var refusal: JSONNode?
-        var cache: JSONFragment?
+        var cache: JSONNode?
     }
 
     mutating func part(
@@ -33,25 +33,26 @@ extension ChatRequestReader {
         _ bytes: Span<UInt8>
     ) throws(ConversionError) -> Part {
         let fields = try partFields(node, bytes)
+        let cache = fields.cache.map { JSONFragment($0, tape) }
         guard let type = fields.type else {
             throw ChatFields.missing("type", of: node, tape, bytes)
         }
         if tape.equals(type, "text", in: bytes) {
             let text = try required(fields.text, "text", node, bytes)
-            return .text(TextBlock(try ChatFields.text(text, tape), cache: fields.cache))
+            return .text(TextBlock(try ChatFields.text(text, tape), cache: cache))
         }
         let takesMedia = kinds == .user || kinds == .tool
         if takesMedia, tape.equals(type, "image_url", in: bytes) {
             let image = try required(fields.imageURL, "image_url", node, bytes)
-            return .media(try imageURL(image, fields.cache, bytes))
+            return .media(try imageURL(image, cache, bytes))
         }
         if takesMedia, tape.equals(type, "file", in: bytes) {
             let file = try required(fields.file, "file", node, bytes)
-            return .media(try self.file(file, fields.cache, bytes))
+            return .media(try self.file(file, cache, bytes))
         }
         if kinds == .user, tape.equals(type, "input_audio", in: bytes) {
             let audio = try required(fields.inputAudio, "input_audio", node, bytes)
-            return .media(try inputAudio(audio, fields.cache, bytes))
+            return .media(try inputAudio(audio, cache, bytes))
         }
         if kinds == .assistant, tape.equals(type, "refusal", in: bytes) {
             let refusal = try required(fields.refusal, "refusal", node, bytes)
@@ -101,7 +102,7 @@ extension ChatRequestReader {
             } else if tape.equals(name, "refusal", in: bytes) {
                 fields.refusal = value
             } else if tape.equals(name, "cache_control", in: bytes) {
-                fields.cache = JSONFragment(value, tape)
+                fields.cache = value
             } else if !ChatFields.isNothing(value, tape) {
                 omit("messages[].content[].", name, bytes)
             }

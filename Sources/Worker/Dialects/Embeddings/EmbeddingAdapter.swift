@@ -19,10 +19,12 @@ package enum EmbeddingAdapter {
         let root = tape.root
         try ChatFields.object(root, tape)
         var model: JSONNode?
+        var hasInput = false
         var hasInputType = false
         var unwanted = 0
         for member in tape.members(of: root) {
             if tape.equals(member.name, "model", in: bytes) { model = member.value }
+            if tape.equals(member.name, "input", in: bytes) { hasInput = true }
             if tape.equals(member.name, "input_type", in: bytes) {
                 hasInputType = !tape.isNull(member.value)
             }
@@ -32,6 +34,8 @@ package enum EmbeddingAdapter {
                 omissions.add(tape.string(of: member.name, in: bytes) ?? "")
             }
         }
+        // A splice cannot add to an object that loses all it has; this member stays.
+        guard hasInput else { throw ChatFields.missing("input", of: root, tape, bytes) }
         if unwanted > 0 {
             splice.removeMembers(of: root, tape: tape, bytes: bytes) { name, _ in
                 isUnwanted(name, plan, addsInputType, tape, bytes)

@@ -120,7 +120,7 @@ struct GeminiConfigWriter {
         case let wanted?: format = wanted
         }
         // Before Gemini 3 a request with functions and a type of the answer is refused.
-        let takesBoth = GeminiModel(plan.model)?.isThird ?? false
+        let takesBoth = plan.rules.gemini?.isThird ?? false
         guard conversation.tools.isEmpty || takesBoth else {
             omissions.add(.responseFormat, of: conversation.format)
             return

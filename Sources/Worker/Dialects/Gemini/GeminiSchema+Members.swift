@@ -25,6 +25,7 @@ extension GeminiSchema {
         _ bytes: Span<UInt8>,
         to writer: inout JSONWriter
     ) -> Bool {
+        guard view.constant != nil || view.enumeration != nil else { return false }
         var hasNull = false
         var texts: [JSONNode] = []
         func take(_ value: JSONNode) {
@@ -97,6 +98,7 @@ extension GeminiSchema {
         _ bytes: Span<UInt8>,
         to writer: inout JSONWriter
     ) {
+        guard !view.counts.isEmpty else { return }
         var seen: [String] = []
         for (name, value) in view.counts {
             let text = name.description

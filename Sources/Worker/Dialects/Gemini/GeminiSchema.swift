@@ -122,18 +122,16 @@ struct GeminiSchema {
         }
         let mark = resolver.mark
         var view = resolver.view(node, tape, bytes)
-        if view.types.isEmpty, view.type(tape) == nil, let type = inherited.type {
-            view.types = [type]
-        }
+        if view.likelyType(tape) == nil { view.type = inherited.type }
         view.description = view.description ?? inherited.description
         view.isNullable = view.isNullable || inherited.isNullable
         writer.beginObject()
         if !view.branches.isEmpty, view.properties.isEmpty {
             writeBranches(view, depth: depth, bytes, to: &writer)
-        } else if view.types.count > 1 {
+        } else if !view.moreTypes.isEmpty {
             writeTypes(view, depth: depth, bytes, to: &writer)
         } else {
-            write(view, view.type(tape) ?? .string, depth: depth, bytes, to: &writer)
+            write(view, view.likelyType(tape) ?? .string, depth: depth, bytes, to: &writer)
         }
         writer.endObject()
         resolver.leave(mark)
@@ -147,7 +145,7 @@ struct GeminiSchema {
         to writer: inout JSONWriter
     ) {
         var inherited = Inherited(
-            type: view.types.count == 1 ? view.types[0] : nil,
+            type: view.moreTypes.isEmpty ? view.type : nil,
             description: view.description,
             isNullable: view.isNullable
         )
@@ -167,12 +165,14 @@ struct GeminiSchema {
         _ bytes: Span<UInt8>,
         to writer: inout JSONWriter
     ) {
+        guard let first = view.type else { return }
         var view = view
-        let types = view.types
+        let types = [first] + view.moreTypes
+        view.moreTypes = []
         writer.name("anyOf")
         writer.beginArray()
         for type in types {
-            view.types = [type]
+            view.type = type
             writer.beginObject()
             write(view, type, depth: depth + 1, bytes, to: &writer)
             writer.endObject()

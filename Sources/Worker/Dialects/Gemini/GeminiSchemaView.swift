@@ -6,7 +6,10 @@ import JSON
 ///
 /// Of members that stand in several places the first counts, properties and required names add up.
 struct GeminiSchemaView {
-    var types: [GeminiSchemaType] = []
+    /// The type, the first one of several.
+    var type: GeminiSchemaType?
+    /// The types behind the first one.
+    var moreTypes: [GeminiSchemaType] = []
     var format: JSONNode?
     var title: JSONNode?
     var description: JSONNode?
@@ -28,8 +31,8 @@ struct GeminiSchemaView {
     var isRecursive = false
 
     /// The one type, as it is told or as the other members betray it; nil for anything.
-    func type(_ tape: JSONTape) -> GeminiSchemaType? {
-        if let type = types.first { return type }
+    func likelyType(_ tape: JSONTape) -> GeminiSchemaType? {
+        if let type { return type }
         if !properties.isEmpty || !required.isEmpty { return .object }
         if items != nil { return .array }
         if let enumeration {
@@ -44,7 +47,7 @@ struct GeminiSchemaView {
 
     /// Whether it is an object without any property.
     func isEmptyObject(_ tape: JSONTape) -> Bool {
-        guard branches.isEmpty, types.isEmpty || types.first == .object else { return false }
+        guard branches.isEmpty, type == nil || type == .object else { return false }
         guard enumeration == nil, constant == nil, items == nil else { return false }
         return properties.allSatisfy { tape.members(of: $0).first { _ in true } == nil }
     }
@@ -204,17 +207,30 @@ struct GeminiSchemaResolver {
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) {
-        let isFirst = view.types.isEmpty
-        func take(_ node: JSONNode) {
-            switch GeminiSchemaType(node, tape, bytes) {
-            case .null?: view.isNullable = true
-            case let type?:
-                if isFirst { view.types.append(type) }
-            case nil: break
+        let isFirst = view.type == nil
+        if tape.kind(of: node) == .array {
+            for element in tape.elements(of: node) {
+                take(type: element, into: &view, isFirst, tape, bytes)
             }
+        } else {
+            take(type: node, into: &view, isFirst, tape, bytes)
         }
-        take(node)
-        for element in tape.elements(of: node) { take(element) }
+    }
+
+    private static func take(
+        type node: JSONNode,
+        into view: inout GeminiSchemaView,
+        _ isFirst: Bool,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) {
+        switch GeminiSchemaType(node, tape, bytes) {
+        case .null?: view.isNullable = true
+        case let type?:
+            guard isFirst else { return }
+            if view.type == nil { view.type = type } else { view.moreTypes.append(type) }
+        case nil: break
+        }
     }
 
     // MARK: References

@@ -25,7 +25,7 @@ struct GeminiTurnWriter {
     init(_ conversation: Conversation, _ plan: RequestPlan) {
         self.conversation = conversation
         self.plan = plan
-        needsSignatures = GeminiModel(plan.model)?.isThird ?? false
+        needsSignatures = plan.rules.gemini?.isThird ?? false
         takesIDs = plan.host == .gemini
     }
 

@@ -28,7 +28,7 @@ enum OpenAPISchema {
         for member in tape.members(of: node) {
             let value = member.value
             let keyword = Keyword(member.name, tape, bytes)
-            if keyword.isRenamed { return true }
+            if keyword.name != nil { return true }
             switch keyword.role {
             case .type:
                 if type(value, tape, bytes) != nil { return true }
@@ -182,47 +182,41 @@ private struct Keyword {
 
     let role: Role
     /// The name in JSON Schema; nil for the name as it stands.
-    private(set) var name: StaticString?
-    /// Whether the name stands there in another form.
-    private(set) var isRenamed = false
+    let name: StaticString?
 
-    private static let counts: [(StaticString, StaticString)] = [
-        ("minItems", "min_items"), ("maxItems", "max_items"), ("minLength", "min_length"),
-        ("maxLength", "max_length"), ("minProperties", "min_properties"),
-        ("maxProperties", "max_properties"),
-    ]
-
+    /// The length decides before any text is compared: schemas are most of many requests.
     init(_ node: JSONNode, _ tape: JSONTape, _ bytes: Span<UInt8>) {
         func isNamed(_ name: StaticString) -> Bool { tape.equals(node, name, in: bytes) }
-        if isNamed("type") {
-            role = .type
-        } else if isNamed("properties") {
-            role = .properties
-        } else if isNamed("items") {
-            role = .schema
-        } else if isNamed("enum") {
-            role = .values
-        } else if isNamed("format") {
-            role = .format
-        } else if isNamed("anyOf") {
-            role = .schemas
-        } else if isNamed("any_of") {
-            role = .schemas
-            rename("anyOf")
-        } else if isNamed("nullable") || isNamed("propertyOrdering")
-            || isNamed("property_ordering") || isNamed("example")
-        {
-            role = .omitted
-        } else if let count = Self.counts.first(where: { isNamed($0.0) || isNamed($0.1) }) {
-            role = .count
-            if isNamed(count.1) { rename(count.0) }
-        } else {
-            role = .other
+        var snakeName: StaticString?
+        switch tape.contentRange(of: node).count {
+        case 4: role = isNamed("type") ? .type : isNamed("enum") ? .values : .other
+        case 5: role = isNamed("items") ? .schema : isNamed("anyOf") ? .schemas : .other
+        case 6:
+            role = isNamed("format") ? .format : isNamed("any_of") ? .schemas : .other
+            if role == .schemas { snakeName = "anyOf" }
+        case 7: role = isNamed("example") ? .omitted : .other
+        case 8:
+            role =
+                isNamed("nullable")
+                ? .omitted : isNamed("minItems") || isNamed("maxItems") ? .count : .other
+        case 9:
+            if isNamed("min_items") { snakeName = "minItems" }
+            if isNamed("max_items") { snakeName = "maxItems" }
+            role =
+                snakeName != nil || isNamed("minLength") || isNamed("maxLength") ? .count : .other
+        case 10:
+            if isNamed("min_length") { snakeName = "minLength" }
+            if isNamed("max_length") { snakeName = "maxLength" }
+            role = isNamed("properties") ? .properties : snakeName != nil ? .count : .other
+        case 13: role = isNamed("minProperties") || isNamed("maxProperties") ? .count : .other
+        case 14:
+            if isNamed("min_properties") { snakeName = "minProperties" }
+            if isNamed("max_properties") { snakeName = "maxProperties" }
+            role = snakeName != nil ? .count : .other
+        case 16: role = isNamed("propertyOrdering") ? .omitted : .other
+        case 17: role = isNamed("property_ordering") ? .omitted : .other
+        default: role = .other
         }
-    }
-
-    private mutating func rename(_ name: StaticString) {
-        self.name = name
-        isRenamed = true
+        name = snakeName
     }
 }

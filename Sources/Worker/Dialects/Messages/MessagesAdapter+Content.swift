@@ -127,17 +127,31 @@ extension MessagesAdapter {
             return isBlank(text, tape, bytes)
         }
         if tape.equals(type, "thinking", in: bytes) {
-            guard repairs.contains(.unsignedThinking) else { return false }
-            let signature = tape.member("signature", of: block, in: bytes)
-            guard signature.map({ tape.valueRange(of: $0).count <= 2 || tape.isNull($0) }) ?? true
-            else { return false }
-            omissions.add(.thinkingHistory, of: .messages)
-            return true
+            return isForeign("signature", of: block, tape, bytes)
+        }
+        if tape.equals(type, "redacted_thinking", in: bytes) {
+            return isForeign("data", of: block, tape, bytes)
         }
         guard repairs.contains(.hostedTools), MessagesBlock.isOfServerTool(type, tape, bytes) else {
             return false
         }
         omissions.add("messages[].content[]." + MessagesValue.label(type, tape, bytes))
+        return true
+    }
+
+    /// Whether thoughts are another vendor's: what proves them Claude's is empty, or marked.
+    private mutating func isForeign(
+        _ name: StaticString,
+        of block: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) -> Bool {
+        guard repairs.contains(.unsignedThinking) else { return false }
+        if let proof = tape.member(name, of: block, in: bytes), tape.kind(of: proof) == .string {
+            let text = JSONText(proof, tape)
+            if !text.isEmpty, ThoughtMark.find(text, in: bytes) == nil { return false }
+        }
+        omissions.add(.thinkingHistory, of: .messages)
         return true
     }
 

@@ -29,13 +29,13 @@ struct MessagesReasoning: Equatable {
     /// Smallest budget that the interface takes.
     static let budgetMin = 1024
 
-    /// Decides for `conversation`.
+    /// Decides for `conversation`, which was read from `bytes`.
     ///
     /// A forced tool wins over thinking, because Claude refuses the two together and the client
     /// counts on the tool. Thinking with a budget is also off while a call of a tool waits whose
     /// turn does not begin with signed thoughts: Claude refuses that too, and OpenAI's formats have
     /// no place for the thoughts.
-    init(_ conversation: Conversation, _ plan: RequestPlan) {
+    init(_ conversation: Conversation, _ plan: RequestPlan, _ bytes: Span<UInt8>) {
         let rules = plan.rules
         maxTokens =
             conversation.maxTokens ?? plan.maxTokensDefault ?? rules.maxTokensDefault
@@ -63,7 +63,7 @@ struct MessagesReasoning: Equatable {
             setEffort(wish.effort ?? (budget > 0 ? Self.effort(budget: budget) : nil), rules)
             return
         }
-        guard !Self.awaitsToolWithoutThoughts(conversation) else {
+        guard !Self.awaitsToolWithoutThoughts(conversation, bytes) else {
             isOmitted = true
             return
         }
@@ -125,7 +125,10 @@ struct MessagesReasoning: Equatable {
         }
     }
 
-    private static func awaitsToolWithoutThoughts(_ conversation: Conversation) -> Bool {
+    private static func awaitsToolWithoutThoughts(
+        _ conversation: Conversation,
+        _ bytes: Span<UInt8>
+    ) -> Bool {
         var index = conversation.messages.count - 1
         while index >= 0, conversation.messages[index].role == .user { index -= 1 }
         var first: Part?
@@ -138,18 +141,27 @@ struct MessagesReasoning: Equatable {
         }
         guard hasCall, let first else { return false }
         guard case .thinking(let thinking) = first else { return true }
-        return !MessagesThoughts.areSigned(thinking, conversation.format)
+        return !MessagesThoughts.areSigned(thinking, conversation.format, bytes)
     }
 }
 
 /// Thoughts of earlier turns.
 enum MessagesThoughts {
-    /// Whether Claude takes the thoughts back.
+    /// Whether Claude takes the thoughts back: they are its own, as far as anybody can tell.
     ///
-    /// Encrypted ones only from clients whose format knows them as Claude's; of clients of Responses
-    /// only those are read that are not OpenAI's.
-    static func areSigned(_ thinking: Thinking, _ format: WireFormat) -> Bool {
-        if thinking.signature != nil { return true }
-        return thinking.encrypted != nil && (format == .messages || format == .responses)
+    /// Encrypted ones only from clients whose format has a place for Claude's, and none that are
+    /// marked as another vendor's.
+    static func areSigned(
+        _ thinking: Thinking,
+        _ format: WireFormat,
+        _ bytes: Span<UInt8>
+    ) -> Bool {
+        if let signature = thinking.signature {
+            return ThoughtMark.find(signature, in: bytes) == nil
+        }
+        guard let encrypted = thinking.encrypted, format == .messages || format == .responses else {
+            return false
+        }
+        return ThoughtMark.find(encrypted, in: bytes) == nil
     }
 }

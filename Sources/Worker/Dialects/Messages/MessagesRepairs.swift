@@ -34,7 +34,7 @@ package struct MessagesRepairs: OptionSet, Sendable {
     package static let prefill = MessagesRepairs(rawValue: 1 << 10)
     /// What tools said is a list of texts, images and documents.
     package static let toolResults = MessagesRepairs(rawValue: 1 << 11)
-    /// Thoughts without a signature go: they are another vendor's, shown by this gateway.
+    /// Thoughts without a signature, or marked as another vendor's, go: Claude refuses them.
     package static let unsignedThinking = MessagesRepairs(rawValue: 1 << 12)
 
     /// Anthropic's own API, and whoever copies it.

@@ -76,7 +76,9 @@ extension MessagesRequestWriter {
         for index in run {
             let parts = conversation.messages[index].parts
             for position in parts.indices {
-                if let last, last.message == index, last.part == position, case .text(var block) = parts[position] {
+                if let last, last.message == index, last.part == position,
+                    case .text(var block) = parts[position]
+                {
                     block.text = MessagesText.trimmed(block.text, bytes)
                     writeText(block, bytes)
                 } else {
@@ -117,7 +119,7 @@ extension MessagesRequestWriter {
     }
 
     private mutating func writeThinking(_ thinking: Thinking, _ bytes: Span<UInt8>) {
-        guard turns.keeps(thinking) else {
+        guard turns.keeps(thinking, bytes) else {
             omit(.thinkingHistory)
             return
         }

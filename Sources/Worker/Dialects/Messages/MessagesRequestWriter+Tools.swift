@@ -48,7 +48,7 @@ extension MessagesRequestWriter {
             writer.value(description, from: bytes)
         }
         writer.name("input_schema")
-        writeSchema(tool.schema, bytes)
+        MessagesFormat.writeSchema(tool.schema, bytes, to: &writer)
         writeCache(tool.cache, bytes)
         if let isStrict = tool.isStrict { writeStrict(isStrict) }
         writer.endObject()
@@ -61,27 +61,6 @@ extension MessagesRequestWriter {
             writer.member("strict", isStrict)
         } else if isStrict {
             omit(.toolStrict)
-        }
-    }
-
-    /// Claude demands `"type":"object"`, which others take for granted.
-    private mutating func writeSchema(_ schema: JSONFragment?, _ bytes: Span<UInt8>) {
-        guard let schema else {
-            writer.raw("{\"type\":\"object\",\"properties\":{}}")
-            return
-        }
-        guard case .slice(let range) = schema,
-            MessagesJSON.member("type", of: bytes.extracting(range)) == nil
-        else {
-            writer.value(schema, from: bytes)
-            return
-        }
-        let rest = range.lowerBound + 1..<range.upperBound
-        let isEmpty = MessagesJSON.isEmptyObject(bytes.extracting(range))
-        writer.document { out in
-            out.append(isEmpty ? "{\"type\":\"object\",\"properties\":{" : "{\"type\":\"object\",")
-            out.append(bytes.extracting(rest))
-            if isEmpty { out.append("}") }
         }
     }
 
@@ -141,7 +120,7 @@ extension MessagesRequestWriter {
         writer.beginObject()
         switch media.source {
         case .base64(let data):
-            let type = try imageType(media, data, bytes)
+            let type = try MessagesFormat.imageType(media, data, bytes)
             writer.member("type", "base64")
             writer.name("media_type")
             writer.value(type, from: bytes)
@@ -155,26 +134,6 @@ extension MessagesRequestWriter {
         writer.endObject()
         writeCache(media.cache, bytes)
         writer.endObject()
-    }
-
-    private func imageType(
-        _ media: Media,
-        _ data: JSONText,
-        _ bytes: Span<UInt8>
-    ) throws(ConversionError) -> JSONText {
-        guard let type = media.mediaType else {
-            if case .slice(let range) = data,
-                let type = MessagesBase64.imageType(bytes.extracting(range))
-            {
-                return type
-            }
-            throw .unsupported(data, "must be a JPEG, PNG, GIF or WebP image")
-        }
-        switch type.value(from: bytes) {
-        case "image/jpeg", "image/png", "image/gif", "image/webp": return type
-        case "image/jpg": return .text("image/jpeg")
-        default: throw .unsupported(type, "must be image/jpeg, image/png, image/gif or image/webp")
-        }
     }
 
     private mutating func writeDocument(

@@ -32,7 +32,7 @@ struct MessagesRequestWriter {
             conversation: conversation,
             plan: plan,
             scratch: scratch,
-            reasoning: MessagesReasoning(conversation, plan),
+            reasoning: MessagesReasoning(conversation, plan, bytes),
             turns: ClaudeTurns(conversation, plan.rules),
             writer: JSONWriter(out),
             omissions: omissions
@@ -104,7 +104,7 @@ struct MessagesRequestWriter {
     // MARK: System
 
     private mutating func writeSystem(_ bytes: Span<UInt8>) {
-        let instruction = formatInstruction
+        let instruction = MessagesFormat.instruction(conversation, plan)
         let hasText = conversation.system.contains { !MessagesText.isBlank($0.text, bytes) }
         guard hasText || instruction != nil else { return }
         writer.name("system")
@@ -123,35 +123,6 @@ struct MessagesRequestWriter {
             writer.endObject()
         }
         writer.endArray()
-    }
-
-    /// What the model is told where it has no member for the form of its answer.
-    private var formatInstruction: (text: StaticString, schema: JSONFragment?)? {
-        switch conversation.responseFormat {
-        case nil, .text?: return nil
-        case .jsonObject?: return (Self.objectInstruction, nil)
-        case .jsonSchema(let format)?:
-            return usesOutputFormat(format) ? nil : (Self.schemaInstruction, format.schema)
-        }
-    }
-
-    private static let objectInstruction: StaticString =
-        "Answer with one JSON object and nothing else: no text around it and no code fence."
-    private static let schemaInstruction: StaticString =
-        "Answer with one JSON value that matches this schema, without text around it or code fence: "
-
-    /// Whether the schema goes into `output_config.format`, which binds the model to it.
-    ///
-    /// Not when the client says that it is not strict: Claude takes strict schemas only.
-    func usesOutputFormat(_ format: JSONSchemaFormat) -> Bool {
-        plan.rules.claude.takesOutputFormat && format.isStrict != false
-            && !plan.refused.contains("output_config")
-    }
-
-    func writesOutputFormat() -> JSONFragment? {
-        guard case .jsonSchema(let format)? = conversation.responseFormat, usesOutputFormat(format)
-        else { return nil }
-        return format.schema
     }
 
     // MARK: Settings
@@ -178,24 +149,16 @@ struct MessagesRequestWriter {
             writeDisplay()
             writer.endObject()
         }
-        let schema = writesOutputFormat()
+        let schema = MessagesFormat.schema(conversation, plan)
         guard reasoning.effort != nil || schema != nil, takes("output_config") else { return }
         writer.name("output_config")
-        writer.beginObject()
-        if let effort = reasoning.effort {
-            writer.name("effort")
-            let name = MessagesReasoning.name(effort, plan.rules.claude)
-            writer.string { $0.append(name) }
-        }
-        if let schema {
-            writer.name("format")
-            writer.beginObject()
-            writer.member("type", "json_schema")
-            writer.name("schema")
-            writer.value(schema, from: bytes)
-            writer.endObject()
-        }
-        writer.endObject()
+        MessagesFormat.writeOutputConfig(
+            reasoning.effort,
+            schema,
+            plan.rules.claude,
+            bytes,
+            to: &writer
+        )
     }
 
     /// Models that only think adaptively hide their thoughts unless they are asked for.

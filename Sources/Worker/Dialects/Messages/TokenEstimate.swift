@@ -28,7 +28,7 @@ package enum TokenEstimate {
     private static let unitsPerToken = 16
 
     /// Tokens of what `conversation`, which was read from `bytes`, gives a model to read.
-    package static func inputTokens(of conversation: Conversation, from bytes: Span<UInt8>) -> Int {
+    package static func tokens(of conversation: Conversation, in bytes: Span<UInt8>) -> Int {
         var count = Count()
         for block in conversation.system {
             count.tokens += 2
@@ -54,12 +54,12 @@ package enum TokenEstimate {
     /// Tokens of a client's request.
     ///
     /// - Throws: What is wrong with it.
-    package static func inputTokens(
+    package static func tokens(
         of format: WireFormat,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) throws(ConversionError) -> Int {
-        inputTokens(of: try Conversion.readRequest(format, tape, bytes), from: bytes)
+        tokens(of: try Conversion.readRequest(format, tape, bytes), in: bytes)
     }
 
     private struct Count {

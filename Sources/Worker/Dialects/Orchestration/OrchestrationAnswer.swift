@@ -8,7 +8,7 @@ package import JSON
 package enum OrchestrationAnswer: Equatable {
     /// A chat completion, or a chunk of one.
     case result(JSONNode)
-    /// An error, for `ComplaintReader`.
+    /// An object with an error in it, for `ComplaintReader`.
     case failure(JSONNode)
     /// Neither: an event that only tells what a module did.
     case nothing
@@ -24,7 +24,7 @@ package enum OrchestrationAnswer: Equatable {
         }
         for member in tape.members(of: root) {
             if tape.equals(member.name, "error", in: bytes), Self.isSomething(member.value, tape) {
-                self = .failure(member.value)
+                self = .failure(root)
                 return
             }
             // The name before version 2 of the interface.

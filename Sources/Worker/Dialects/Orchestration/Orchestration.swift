@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Bytes
-import JSON
+package import JSON
 
-/// Puts a request of OpenAI chat completions into the envelope of SAP's orchestration service.
+/// The envelope of SAP's orchestration service around OpenAI chat completions.
 ///
 /// The service fills placeholders like `{{?name}}` in its template, so a client's text that looks
 /// like one would refuse the request, or be replaced. It takes `messages_history` as it is: all
 /// messages go there, and the template, which has to exist, is empty.
-package enum OrchestrationRequest {
+package enum Orchestration {
     /// What the service calls the version of a model that its deployment decides.
     package static let latestVersion = "latest"
 
@@ -18,6 +18,36 @@ package enum OrchestrationRequest {
         case params
         /// The envelope says it elsewhere.
         case nowhere
+    }
+
+    /// Writes a request for the service.
+    ///
+    /// - Throws: As `Conversion.writeRequest`.
+    package static func writeRequest(
+        _ conversation: Conversation,
+        _ plan: RequestPlan,
+        from bytes: Span<UInt8>,
+        _ scratch: ConversionScratch,
+        _ omissions: inout Omissions,
+        to out: ByteBuffer
+    ) throws(ConversionError) {
+        let chat = ByteBuffer(capacity: bytes.count + bytes.count / 4)
+        try Conversion.writeRequest(conversation, plan, from: bytes, scratch, &omissions, to: chat)
+        guard chat.withBytes({ wrap($0, plan, scratch, to: out) }) else {
+            // Beyond the limits of a document, which the client's own was within.
+            throw ConversionError(.unsupported, .whole, "is too large for this model")
+        }
+    }
+
+    /// What the chat readers have to read: the completion in an answer, the chunk in an event, or
+    /// the object with an error in it, which they report.
+    ///
+    /// Nil where there is neither, as in events that only tell what a module did.
+    package static func result(_ tape: JSONTape, _ bytes: Span<UInt8>) -> JSONNode? {
+        switch OrchestrationAnswer(tape.root, tape, bytes) {
+        case .result(let node), .failure(let node): node
+        case .nothing: nil
+        }
     }
 
     /// Appends the envelope around `chat`, the body that a chat upstream would get.
