@@ -47,7 +47,7 @@ extension ChatForm {
             ("tool_calls", calls.isEmpty ? nil : .array(calls)),
         ])
         let choice: Wire = [
-            "index": 0, "message": message, "logprobs": nil,
+            "index": 0, "message": message, "logprobs": .null,
             "finish_reason": .string(finish(told.finish)),
         ]
         return Wire.object([
@@ -77,11 +77,11 @@ extension ChatForm {
             let chunk = Wire.object([
                 ("id", "chatcmpl-up1"), ("object", "chat.completion.chunk"),
                 ("created", 1_772_000_000), ("model", .string(manner.model)),
-                ("system_fingerprint", nil), ("choices", choices),
+                ("system_fingerprint", .null), ("choices", choices),
             ]).adding([("usage", usage ?? (manner.tellsUsage ? .null : nil))])
             events.append(chunk.text(manner.style))
         }
-        func add(_ delta: Wire, finish: Wire = nil) {
+        func add(_ delta: Wire, finish: Wire = .null) {
             add([["index": 0, "delta": delta, "finish_reason": finish]], nil)
         }
         if manner.isAzure {
@@ -91,7 +91,7 @@ extension ChatForm {
             ]
             events.append(first.text(manner.style))
         }
-        add(["role": "assistant", "content": "", "refusal": nil])
+        add(["role": "assistant", "content": "", "refusal": .null])
         if manner.tellsThoughts {
             for piece in pieces(of: told.thoughts, 3) { add(["reasoning_content": .string(piece)]) }
         }

@@ -71,7 +71,7 @@ enum ChatForm {
             if !content.isEmpty { messages.append(["role": "user", "content": flat]) }
         } else {
             let message: Wire = [
-                "role": "assistant", "content": content.isEmpty ? nil : flat,
+                "role": "assistant", "content": content.isEmpty ? .null : flat,
             ]
             messages.append(
                 message.adding([("tool_calls", calls.isEmpty ? nil : .array(calls))])

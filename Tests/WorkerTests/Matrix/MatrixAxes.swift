@@ -98,11 +98,6 @@ struct UpstreamRow: CustomTestStringConvertible {
         client == .responses && hasResponses ? .responses : format
     }
 
-    /// Whether a model's thoughts can be had, and not only their count.
-    func tellsThoughts(to client: ClientDialect) -> Bool {
-        format(for: client) != .chat || upstream == "plain"
-    }
-
     /// The client's name of the model for a scenario.
     func name(_ scenario: Scenario) -> String { scenario.asked.thinks ? name + "-think" : name }
 

@@ -44,7 +44,7 @@ struct MatrixCell: CustomTestStringConvertible {
     /// What the client must have been told.
     var expectedTold: Told {
         var told = scenario.told
-        if !row.tellsThoughts(to: client) { told.thoughts = "" }
+        if note?.changes.contains(.losesThoughts) == true { told.thoughts = "" }
         // Anthropic's counts do not tell thoughts from the rest, and its clients cannot see them.
         if client == .messages || format == .messages || format == .converse {
             told.usage.thoughts = 0
@@ -77,8 +77,14 @@ struct MatrixCell: CustomTestStringConvertible {
         }
         if !problems.isEmpty {
             let sent = mock.modelRequests.last?.text.prefix(1500) ?? "nothing"
-            let got = answer.body.prefix(1500)
-            Issue.record("\(testDescription)\n  \(problems.joined(separator: "\n  "))\n  UPSTREAM GOT \(sent)\n  CLIENT GOT \(got)")
+            Issue.record(
+                """
+                \(testDescription)
+                  \(problems.joined(separator: "\n  "))
+                  UPSTREAM GOT \(sent)
+                  CLIENT GOT \(answer.body.prefix(1500))
+                """
+            )
         }
     }
 
@@ -102,6 +108,12 @@ struct MatrixCell: CustomTestStringConvertible {
         guard let request = mock.modelRequests.last else { return }
         problems.check(request.kind == .model(format), "a request to \(request.path)")
         problems.check(request.isStream == isStream, "a stream: \(request.isStream)")
+        if row.upstream == "sap" {
+            let group = request.fields["ai-resource-group"] ?? "none"
+            problems.check(group == "default", "the resource group \(group)")
+            let proof = request.fields["authorization"] ?? "none"
+            problems.check(proof == "Bearer \(ProviderMock.token)", "the token \(proof)")
+        }
         problems += request.problems
         judgeModel(request, &problems)
         var asked = request.asked(&problems)
@@ -116,6 +128,7 @@ struct MatrixCell: CustomTestStringConvertible {
         {
             asked.maxTokens = nil
         }
+        if client == .gemini { asked = asked.withPlainResults }
         if client == .messages, format == .converse {
             // Its own signatures may come back to Claude, but need not.
             expected = expected.withoutThoughts
@@ -152,7 +165,8 @@ struct MatrixCell: CustomTestStringConvertible {
         )
         let wanted = note?.dropped ?? []
         problems.check(wanted.isSubset(of: dropped), "dropped: \(dropped.sorted())")
-        let surplus = dropped.subtracting(wanted).subtracting(Self.tolerated)
+        var surplus = dropped.subtracting(wanted).subtracting(Self.tolerated)
+        if !keepsThoughts { surplus.subtract(Self.thoughts) }
         problems.check(surplus.isEmpty, "dropped without need: \(surplus.sorted())")
 
         var told: Told
@@ -189,6 +203,11 @@ struct MatrixCell: CustomTestStringConvertible {
     private static let tolerated: Set<String> = [
         "store", "tools[].strict", "reasoning.summary", "input[].content[].detail",
         "messages[].content[].image_url.detail",
+    ]
+
+    /// Thoughts of earlier turns, which are signed for one vendor.
+    private static let thoughts: Set<String> = [
+        "messages[].content[].thinking", "contents[].parts[].thought",
     ]
 
     // MARK: Comparisons

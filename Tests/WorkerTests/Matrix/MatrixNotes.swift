@@ -7,6 +7,8 @@ struct MatrixNote {
     enum Change {
         /// The upstream is not told where to stop.
         case losesStops
+        /// The client does not see the model's thoughts.
+        case losesThoughts
     }
 
     struct Refusal {
@@ -21,8 +23,6 @@ struct MatrixNote {
     var changes: [Change] = []
     /// The answer in place of one of the model.
     var refusal: Refusal?
-    /// Whether the note is about answers as a whole, and not about streams.
-    var isOnlyWhole = false
 
     /// The note for a cell, nil where all goes as it should.
     static func of(_ cell: MatrixCell) -> MatrixNote? {
@@ -35,10 +35,10 @@ struct MatrixNote {
 
     private static func stop(_ cell: MatrixCell) -> MatrixNote? {
         if cell.client == .responses {
-            guard cell.row.upstream != "openai" else {
+            guard cell.row.upstream != "openai", cell.row.upstream != "azure" else {
                 return MatrixNote(
-                    reason: "Responses has no stop texts. A `stop` is passed on, as everything that "
-                        + "OpenAI may know."
+                    reason: "Responses has no stop texts. A `stop` is passed on to OpenAI and "
+                        + "Azure, like everything that they may know."
                 )
             }
             return MatrixNote(
@@ -49,18 +49,34 @@ struct MatrixNote {
             )
         }
         guard cell.format == .responses else { return nil }
+        let name: String
+        switch cell.client {
+        case .chat, .responses: name = "stop"
+        case .messages: name = "stop_sequences"
+        case .gemini: name = "generationConfig.stopSequences"
+        }
         return MatrixNote(
             reason: "Responses has no stop texts: they are left out and named in `apus-dropped`.",
-            dropped: [cell.client == .chat ? "stop" : cell.client == .messages ? "stop_sequences" : "generationConfig.stopSequences"],
+            dropped: [name],
             changes: [.losesStops]
         )
     }
 
     private static func thinking(_ cell: MatrixCell) -> MatrixNote? {
-        guard !cell.row.tellsThoughts(to: cell.client) else { return nil }
-        return MatrixNote(
-            reason: "OpenAI's models do not tell their thoughts in chat completions: the effort "
-                + "goes up, the number of tokens comes back."
-        )
+        if cell.format == .chat, cell.row.upstream != "plain" {
+            return MatrixNote(
+                reason: "OpenAI's models keep their thoughts to themselves in chat completions: "
+                    + "the effort goes up, the number of tokens comes back.",
+                changes: [.losesThoughts]
+            )
+        }
+        if cell.client == .chat, cell.format == .responses {
+            return MatrixNote(
+                reason: "A chat client cannot ask for a summary of thoughts, and OpenAI tells "
+                    + "none unasked; the number of tokens comes back.",
+                changes: [.losesThoughts]
+            )
+        }
+        return nil
     }
 }

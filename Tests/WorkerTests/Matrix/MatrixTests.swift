@@ -44,7 +44,8 @@ struct MatrixTests {
                 try cell.run(harness, client, mock)
             }
         }
-        #expect(harness.worker.buffers.taken == 0)
-        #expect(harness.worker.lane.buffersInUse == 0)
+        try harness.loop.wait("the buffers") {
+            harness.worker.buffers.taken == 0 && harness.worker.lane.buffersInUse == 0
+        }
     }
 }

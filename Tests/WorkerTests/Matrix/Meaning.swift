@@ -77,6 +77,22 @@ struct Asked: Equatable {
         return copy
     }
 
+    /// The same with `{"result": "text"}` read as the text: a Gemini client's results are objects,
+    /// which other dialects know as text only.
+    var withPlainResults: Asked {
+        var copy = self
+        for turn in copy.turns.indices {
+            copy.turns[turn].parts = copy.turns[turn].parts.map { part in
+                guard case .result(let id, let text) = part, text.hasPrefix(#"{"result":"#) else {
+                    return part
+                }
+                var problems: [String] = []
+                return .result(id: id, text: problems.json(text)["result"]?.string ?? text)
+            }
+        }
+        return copy
+    }
+
     /// The same without thoughts of earlier turns.
     var withoutThoughts: Asked {
         var copy = self

@@ -8,11 +8,11 @@ extension MessagesForm {
 
     private static func stop(_ finish: Told.Finish) -> (reason: Wire, text: Wire) {
         switch finish {
-        case .end: ("end_turn", nil)
+        case .end: ("end_turn", .null)
         case .stopText(let text): ("stop_sequence", .string(text))
-        case .length: ("max_tokens", nil)
-        case .calls: ("tool_use", nil)
-        case .refusal: ("refusal", nil)
+        case .length: ("max_tokens", .null)
+        case .calls: ("tool_use", .null)
+        case .refusal: ("refusal", .null)
         }
     }
 
@@ -56,7 +56,7 @@ extension MessagesForm {
                 "type": "message_start",
                 "message": [
                     "id": "msg_up1", "type": "message", "role": "assistant", "content": [],
-                    "model": .string(manner.model), "stop_reason": nil, "stop_sequence": nil,
+                    "model": .string(manner.model), "stop_reason": .null, "stop_sequence": .null,
                     "usage": [
                         "input_tokens": .int(told.usage.input - told.usage.cached),
                         "cache_creation_input_tokens": 0,

@@ -149,8 +149,9 @@ struct ProviderRequest {
     }
 
     private mutating func judgeSAP(_ format: WireFormat) {
-        expect("authorization", "Bearer \(ProviderMock.token)")
-        expect("ai-resource-group", "default")
+        let proof = fields["authorization"] ?? "none"
+        problems.check(proof.hasPrefix("Bearer tok-"), "the authorization '\(proof)'")
+        problems.check(fields["ai-resource-group"] != nil, "no resource group")
         expect("ai-client-type", "apus")
         expect("content-type", "application/json")
         let place = path.split(separator: "/").dropFirst(4).joined(separator: "/")

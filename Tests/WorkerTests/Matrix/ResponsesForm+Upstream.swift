@@ -96,10 +96,10 @@ extension ResponsesForm {
     ) -> Wire {
         [
             "id": .string(id), "object": "response", "created_at": 1_772_000_000,
-            "status": status, "error": nil,
-            "incomplete_details": reason.map { ["reason": $0] } ?? nil,
-            "instructions": nil, "max_output_tokens": nil, "model": .string(manner.model),
-            "output": .array(output), "parallel_tool_calls": true, "previous_response_id": nil,
+            "status": status, "error": .null,
+            "incomplete_details": reason.map { ["reason": $0] } ?? .null,
+            "instructions": .null, "max_output_tokens": .null, "model": .string(manner.model),
+            "output": .array(output), "parallel_tool_calls": true, "previous_response_id": .null,
             "store": false, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
             "usage": usage, "metadata": [:],
         ]
@@ -118,7 +118,7 @@ extension ResponsesForm {
             status: "in_progress",
             reason: nil,
             output: [],
-            usage: nil,
+            usage: .null,
             manner
         )
         say("response.created", [("response", start)])
@@ -133,7 +133,7 @@ extension ResponsesForm {
                 "response.output_item.added",
                 [("output_index", .int(index)), ("item", .object(started))]
             )
-            let id = members.first { $0.name == "id" }?.value ?? nil
+            let id = members.first { $0.name == "id" }?.value
             let place: [(String, Wire?)] = [("item_id", id), ("output_index", .int(index))]
             sayContent(of: item, place, say)
             say(
