@@ -66,9 +66,10 @@ enum ConverseForm {
             )
         }
         if let result = block["toolResult"] {
+            let json = result["content"]?[0]?["json"]?.compact
             return .result(
                 id: result["toolUseId"]?.string ?? "",
-                text: ChatForm.text(result["content"], &problems)
+                text: json ?? ChatForm.text(result["content"], &problems)
             )
         }
         if let thought = block["reasoningContent"]?["reasoningText"] {

@@ -50,8 +50,12 @@ struct MatrixCell: CustomTestStringConvertible {
             told.usage.thoughts = 0
         }
         if case .stopText = told.finish {
-            let isTold = client == .messages && format == .messages
-            if !isTold { told.finish = .end }
+            switch (client, format) {
+            case (.messages, .messages): break
+            // Converse tells that there was one, but not which.
+            case (.messages, .converse): told.finish = .stopText("")
+            case (.messages, _), (.chat, _), (.responses, _), (.gemini, _): told.finish = .end
+            }
         }
         if client == .chat, isStream, !scenario.wantsUsage { told.usage = Told.Usage() }
         return told

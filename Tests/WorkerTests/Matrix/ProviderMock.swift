@@ -73,6 +73,15 @@ final class ProviderMock {
         ("d0a1b2c3d4e5f602", "gpt-5.4", "azure-openai"),
         ("d0a1b2c3d4e5f603", "anthropic--claude-4.5-sonnet", "aws-bedrock"),
         ("d0a1b2c3d4e5f604", "gemini-2.5-pro", "gcp-vertexai"),
+        ("d0a1b2c3d4e5f605", "gpt-5.3-codex", "azure-openai"),
+        ("d0a1b2c3d4e5f606", "anthropic--claude-3-opus", "aws-bedrock"),
+        ("d0a1b2c3d4e5f607", "text-embedding-3-small", "azure-openai"),
+        ("d0a1b2c3d4e5f608", "o3-mini", "azure-openai"),
+        // One model twice.
+        ("d0a1b2c3d4e5f611", "gpt-4o", "azure-openai"),
+        ("d0a1b2c3d4e5f612", "gpt-4o", "azure-openai"),
+        ("d0a1b2c3d4e5f621", "anthropic--claude-4-sonnet", "aws-bedrock"),
+        ("d0a1b2c3d4e5f622", "anthropic--claude-4-sonnet", "aws-bedrock"),
     ]
 
     private var list: Wire {
@@ -121,6 +130,13 @@ final class ProviderMock {
                 #"{"access_token":"\#(token)","token_type":"bearer","expires_in":43199}"#
             )
         case .deployments: return Self.json(200, list.text())
+        case .embeddings:
+            return Self.json(
+                200,
+                #"{"object":"list","model":"m","data":[{"object":"embedding","index":0,"#
+                    + #""embedding":"AACAPwAAAMA="}],"usage":{"prompt_tokens":4,"#
+                    + #""total_tokens":4}}"#
+            )
         case .stored, .unknown:
             return Self.json(404, #"{"error":{"message":"no such path","code":"404"}}"#)
         case .model(let format):

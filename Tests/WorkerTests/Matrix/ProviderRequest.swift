@@ -8,6 +8,7 @@ struct ProviderRequest {
         case token
         case deployments
         case model(WireFormat)
+        case embeddings
         /// A stored response.
         case stored
         case unknown
@@ -87,6 +88,8 @@ struct ProviderRequest {
             isStream = wantsStream
         } else if path.contains("/responses/") {
             kind = .stored
+        } else if path.hasSuffix("/embeddings") {
+            kind = .embeddings
         } else if path == "/v1/messages" {
             kind = .model(.messages)
             isStream = wantsStream
@@ -218,6 +221,12 @@ struct ProviderRequest {
         "parallel_tool_calls", "response_format", "reasoning_effort", "functions",
         "function_call", "prediction", "modalities", "metadata", "store", "verbosity",
     ]
+
+    /// The SAP deployment that is asked.
+    var deployment: String? {
+        let parts = path.split(separator: "/")
+        return path.hasPrefix("/v2/inference/deployments/") ? String(parts[3]) : nil
+    }
 
     /// What the request asks.
     func asked(_ problems: inout [String]) -> Asked {
