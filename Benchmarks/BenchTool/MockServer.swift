@@ -12,6 +12,7 @@ struct MockSettings {
     let chunks: Int
     let intervalNanoseconds: UInt64
     let answer: [UInt8]
+    let firstEvents: [UInt8]
     let event: [UInt8]
     let lastEvents: [UInt8]
 
@@ -26,13 +27,17 @@ struct MockSettings {
         chunks = try options.number("chunks", in: 1...100_000) ?? 100
         let interval = try options.number("interval-us", in: 0...10_000_000) ?? 0
         intervalNanoseconds = UInt64(interval) * 1_000
-        answer = MockAnswers.completion(
-            bodyBytes: try options.number("body-bytes", in: 1...1_000_000) ?? 1_024
-        )
-        (event, lastEvents) = MockAnswers.events(
-            count: chunks,
-            chunkBytes: try options.number("chunk-bytes", in: 1...10_000) ?? 230
-        )
+        let bodyBytes = try options.number("body-bytes", in: 1...1_000_000) ?? 1_024
+        let chunkBytes = try options.number("chunk-bytes", in: 1...10_000) ?? 230
+        if try options.flag("claude") {
+            answer = MockAnswers.message(bodyBytes: bodyBytes)
+            firstEvents = MockAnswers.firstMessageEvents
+            (event, lastEvents) = MockAnswers.messageEvents(count: chunks, chunkBytes: chunkBytes)
+        } else {
+            answer = MockAnswers.completion(bodyBytes: bodyBytes)
+            firstEvents = []
+            (event, lastEvents) = MockAnswers.events(count: chunks, chunkBytes: chunkBytes)
+        }
         try options.finish()
     }
 }
@@ -137,7 +142,10 @@ private final class MockConnection: EventHandler {
     /// Sends what is due: the whole answer, or the next event of a stream.
     private func answer() {
         guard settings.streams else { return finish(with: settings.answer) }
-        if chunksLeft == settings.chunks { output.append(MockAnswers.streamHead) }
+        if chunksLeft == settings.chunks {
+            output.append(MockAnswers.streamHead)
+            output.append(settings.firstEvents)
+        }
         if settings.intervalNanoseconds == 0 {
             for _ in 0..<chunksLeft { output.append(settings.event) }
             return finish(with: settings.lastEvents)

@@ -19,6 +19,9 @@ EVENTS = 100
 EVENT_BYTES = 230
 # Behind the content events of a stream come finish reason, usage and [DONE].
 EVENTS_MORE = 3
+# Reading and writing anew what pass-through only copies.
+CONVERSION_TARGET = 1.5
+LARGE_BODY_BYTES = 1 << 20
 
 
 @dataclass
@@ -58,6 +61,18 @@ class Bench:
         room = BODY_BYTES - len(json.dumps(request))
         request["messages"][1]["content"] = ("Is it true that swifts sleep in flight? " * 60)[:room]
         path = self.workshop.directory / f"body-{'stream' if stream else 'plain'}.json"
+        path.write_text(json.dumps(request))
+        return path
+
+    def large_body_file(self):
+        """A chat request of one megabyte in 64 turns."""
+        turns = 64
+        room = LARGE_BODY_BYTES // turns
+        text = ("Is it true that swifts sleep in flight? " * (room // 40 + 1))[:room]
+        request = {"model": "bench", "messages": [
+            {"role": "assistant" if turn % 2 else "user", "content": text}
+            for turn in range(turns - 1)]}
+        path = self.workshop.directory / "body-large.json"
         path.write_text(json.dumps(request))
         return path
 
@@ -152,6 +167,50 @@ def stream_relay(bench):
                 f"SSE relay, {streams} streams, {text}", 1.15, load, workers,
                 lambda n: bench.workshop.apus(n, upstream=upstream),
                 lambda n: bench.workshop.nginx(n, upstream=upstream, buffering=False))[1]
+
+
+def conversion(bench):
+    """An OpenAI client on Claude behind SAP AI Core, beside the same client on an OpenAI server."""
+    filler = "the quick brown fox jumps"
+    plain = bench.workshop.mock(body_bytes=ANSWER_BYTES)
+    claude = bench.workshop.mock(body_bytes=ANSWER_BYTES, claude="yes")
+    options = {key: value for key, value in bench.post().items() if not key.startswith("expect")}
+    yield against_pass_through(
+        bench, "Conversion: OpenAI to Claude on SAP, 2 KB POST", plain, claude,
+        Load("/v1/chat/completions", options={**options, "expect_text": filler}))
+
+    stream = {"stream": "yes", "chunks": EVENTS, "interval_us": 4_000}
+    plain = bench.workshop.mock(chunk_bytes=EVENT_BYTES, **stream)
+    # As much text per event: the envelope of Claude's events is shorter.
+    claude = bench.workshop.mock(chunk_bytes=EVENT_BYTES - 120, claude="yes", **stream)
+    options = {key: value for key, value in bench.stream_post().items()
+               if key != "expect_events"}
+    yield against_pass_through(
+        bench, "Conversion: the same streamed, 64 streams", plain, claude,
+        Load("/v1/chat/completions", "event", 64, options))
+
+    plain = bench.workshop.mock(body_bytes=ANSWER_BYTES)
+    claude = bench.workshop.mock(body_bytes=ANSWER_BYTES, claude="yes")
+    options = {**bench.post(), "body": bench.large_body_file(), "expect_text": filler}
+    del options["expect_bytes"]
+    yield against_pass_through(
+        bench, "Conversion: 1 MB request body", plain, claude,
+        Load("/v1/chat/completions", connections=8, options=options))
+    yield bench.compare(
+        "Pass-through: 1 MB request body, 1 worker", 1.5,
+        Load("/v1/chat/completions", connections=8, options=options), 1,
+        lambda n: bench.workshop.apus(n, upstream=plain),
+        lambda n: bench.workshop.nginx(n, upstream=plain))[1]
+
+
+def against_pass_through(bench, row, plain, claude, load):
+    """The cost of a conversion as a multiple of the same worker's pass-through."""
+    result = bench.compare(row, CONVERSION_TARGET, load, 1,
+                           lambda n: bench.workshop.apus(n, sap=claude),
+                           lambda n: bench.workshop.apus(n, upstream=plain))[1]
+    result.target = f"<= {CONVERSION_TARGET:g} x pass-through"
+    result.note = "; ".join(filter(None, [result.note, "second figure: pass-through of Apus"]))
+    return result
 
 
 def new_connections(bench):
@@ -270,6 +329,7 @@ def worker_starts(program, count):
 
 ROWS = {
     "get": plain_get, "post": proxied_post, "tls": proxied_post_tls, "stream": stream_relay,
+    "conversion": conversion,
     "connections": new_connections, "thousand": thousand, "idle": idle_connections,
     "fleet": idle_fleet, "start": spawn_to_ready,
 }

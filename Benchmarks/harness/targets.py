@@ -3,10 +3,12 @@
 
 import hashlib
 import http.client
+import http.server
 import json
 import os
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -72,6 +74,23 @@ PROXY_TLS = """
 """
 
 
+class TokenHandler(http.server.BaseHTTPRequestHandler):
+    """OAuth's token endpoint; asked once per worker, so it costs no measurement anything."""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps({"access_token": "bench-token", "token_type": "bearer",
+                           "expires_in": 43_199}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
 class Workshop:
     """A temporary directory, and everything that was started in it."""
 
@@ -81,6 +100,7 @@ class Workshop:
         self.nginx_path = nginx
         self._programs = []
         self._count = 0
+        self._tokens = None
 
     def start(self, name, arguments, environment=None):
         self._count += 1
@@ -151,7 +171,23 @@ class Workshop:
         program.port = port
         return program
 
-    def apus(self, workers, *, upstream=None, ca=None, wait=True):
+    def tokens(self):
+        """A server that gives everybody the same token of SAP AI Core. Returns its port."""
+        if not self._tokens:
+            self._tokens = http.server.HTTPServer(("127.0.0.1", 0), TokenHandler)
+            threading.Thread(target=self._tokens.serve_forever, daemon=True).start()
+        return self._tokens.server_port
+
+    def sap(self, upstream):
+        """An upstream whose deployment of Claude is the mock on port `upstream`."""
+        base = f"http://127.0.0.1:{upstream}"
+        return {"kind": "sap-ai-core", "base_url": base, "discover": False,
+                "deployments": {"anthropic--claude-4.5-sonnet": ["d0bench"]},
+                "service_key": {"clientid": "bench", "clientsecret": "bench",
+                                "url": f"http://127.0.0.1:{self.tokens()}",
+                                "serviceurls": {"AI_API_URL": base}}}
+
+    def apus(self, workers, *, upstream=None, ca=None, wait=True, sap=None):
         """Apus in release, with a client key, the access log and metrics on."""
         port, status = free_ports(2)
         digest = hashlib.sha256(CLIENT_KEY.encode()).hexdigest()
@@ -163,6 +199,10 @@ class Workshop:
             if ca:
                 upstreams["mock"]["ca_file"] = str(ca)
             models["bench"] = {"targets": [{"upstream": "mock"}]}
+        if sap:
+            upstreams["sap"] = self.sap(sap)
+            models["bench"] = {"targets": [{"upstream": "sap",
+                                            "model": "anthropic--claude-4.5-sonnet"}]}
         config = {
             "listen": [f"127.0.0.1:{port}"], "status": {"listen": f"127.0.0.1:{status}"},
             "workers": workers, "upstreams": upstreams, "models": models,

@@ -17,7 +17,7 @@ enum TokenCounting {
                 format == .gemini
                 ? try GeminiTokenCount.read(tape, bytes)
                 : try Conversion.readRequest(format, tape, bytes)
-            append(TokenEstimate.inputTokens(of: conversation, from: bytes), format, to: out)
+            append(TokenEstimate.tokens(of: conversation, in: bytes), format, to: out)
         } catch {
             throw RequestBuilder.refusal(error, tape, bytes)
         }

@@ -20,6 +20,8 @@ final class SAPAccount: EventHandler {
     private static let coolingNanoseconds: UInt64 = 10_000_000_000
     /// Configurations fetched at once; each tells the model of one deployment.
     private static let configurationsAtOnce = 4
+    /// Models times formats that one listing sees; more are a client's inventions.
+    private static let routesMax = 512
     /// More would be requests that nobody could serve anyway.
     private static let waitersMax = 16_384
 
@@ -39,6 +41,9 @@ final class SAPAccount: EventHandler {
     /// Loop time until which a deployment is left alone.
     private var cooling: [String: UInt64] = [:]
     private var turn = 0
+    /// Routes without their token, so that names are taken apart once per listing.
+    private var routeCache: [RouteKey: [UpstreamRoute?]] = [:]
+    private var authorization = (token: Secret(""), field: OutgoingField("authorization", ""))
 
     init(
         name: String,
@@ -92,18 +97,56 @@ final class SAPAccount: EventHandler {
             return .failed(failure.message, retryAfterMilliseconds: wait)
         }
         refreshIfOld(token)
-        guard let deployment = deployment(question) else {
+        let known = routes(question, upstream)
+        guard !known.isEmpty else {
             guard config.discovers, !table.isKnown else { return .unknownModel }
             if let listingFailure { return .failed(listingFailure, retryAfterMilliseconds: 1000) }
             return .waiting
         }
-        guard var route = route(question, deployment, upstream) else {
+        guard var route = next(of: known, question) else {
             return .unsupported("cannot do this with the model '\(question.model)'")
         }
-        route.deployment = deployment.id
-        route.token = token.revealed
-        route.fields = [OutgoingField("authorization", "Bearer \(token.revealed)")]
+        if token != authorization.token {
+            authorization = (token, OutgoingField("authorization", "Bearer \(token.revealed)"))
+        }
+        route.token = token
+        route.fields = [authorization.field]
         return .route(route)
+    }
+
+    /// The routes of all deployments that may answer; an entry is nil where one cannot do it.
+    private func routes(_ question: RouteQuestion, _ upstream: Upstream) -> [UpstreamRoute?] {
+        // Requests for stored responses are rare, and name what no other one does.
+        guard question.pin == nil, question.stored == nil else {
+            return makeRoutes(question, upstream)
+        }
+        let key = RouteKey(question)
+        if let known = routeCache[key] { return known }
+        let made = makeRoutes(question, upstream)
+        if !made.isEmpty, routeCache.count < Self.routesMax { routeCache[key] = made }
+        return made
+    }
+
+    private func makeRoutes(
+        _ question: RouteQuestion,
+        _ upstream: Upstream
+    ) -> [UpstreamRoute?] {
+        deployments(question).map { route(question, $0, upstream) }
+    }
+
+    /// One of the routes, in turns, those that failed lately last.
+    private func next(of known: [UpstreamRoute?], _ question: RouteQuestion) -> UpstreamRoute? {
+        turn &+= 1
+        let first = (turn &+ question.turn) % known.count
+        guard known.count > 1, !cooling.isEmpty else { return known[first] }
+        let now = loop.now
+        for offset in 0..<known.count {
+            guard let route = known[(first + offset) % known.count],
+                let deployment = route.deployment
+            else { continue }
+            if (cooling[deployment] ?? 0) <= now { return route }
+        }
+        return known[first]
     }
 
     /// Calls `body` once when a token or a list has come, or was not to be had.
@@ -133,8 +176,8 @@ final class SAPAccount: EventHandler {
     }
 
     /// A deployment has refused `token`.
-    func refused(_ token: String) {
-        _ = tokens.refused(Secret(token), now: loop.now)
+    func refused(_ token: Secret) {
+        _ = tokens.refused(token, now: loop.now)
     }
 
     /// A deployment has failed: others of the same model come first for a while.
@@ -159,18 +202,12 @@ final class SAPAccount: EventHandler {
         return nil
     }
 
-    /// The deployment that answers, one after another where there are several.
-    private func deployment(_ question: RouteQuestion) -> SAPDeployment? {
-        if let pin = question.pin { return deployment(pin)?.deployment }
-        if config.usesOrchestration { return table.orchestration.first }
+    /// The deployments that may answer.
+    private func deployments(_ question: RouteQuestion) -> [SAPDeployment] {
+        if let pin = question.pin { return deployment(pin).map { [$0.deployment] } ?? [] }
+        if config.usesOrchestration { return table.orchestration }
         let names = ModelNames.candidates(forClientName: question.model, among: table.names)
-        guard let model = names.first else { return nil }
-        let deployments = table.deployments(named: model)
-        let now = loop.now
-        let ready = deployments.filter { (cooling[$0.id] ?? 0) <= now }
-        turn &+= 1
-        let eligible = ready.isEmpty ? deployments : ready
-        return eligible.isEmpty ? nil : eligible[(turn &+ question.turn) % eligible.count]
+        return names.first.map { table.deployments(named: $0) } ?? []
     }
 
     // MARK: Tokens
@@ -259,7 +296,7 @@ final class SAPAccount: EventHandler {
                 listFailed("its list of deployments cannot be read")
             }
         case .answered(let status, _):
-            if status == 401 || status == 403 { refused(token.revealed) }
+            if status == 401 || status == 403 { refused(token) }
             listFailed("does not list its deployments (status \(status))")
         case .failed(_, let detail):
             listFailed("does not list its deployments: \(detail)")
@@ -304,6 +341,7 @@ final class SAPAccount: EventHandler {
     }
 
     private func changed(_ change: SAPDeploymentTable.Change) {
+        routeCache.removeAll()
         for mismatch in table.mismatches where !change.isEmpty {
             log.log(.warning, "a deployment runs another model than its name says") { record in
                 record.field("upstream", name)
@@ -348,10 +386,36 @@ final class SAPAccount: EventHandler {
         else { return nil }
         let plan = upstream.plan(choice.format, choice.host, question, model: model)
         var route = UpstreamRoute(plan, .made(path))
+        route.deployment = deployment.id
         if let embedding = choice.embedding { route.shape = .embedding(embedding) }
         route.isOrchestration = family == .orchestration && question.operation == .generate
         if isResponses { route.pin = Pin.of(upstream: name, deployment: deployment.id) }
         return route
+    }
+}
+
+/// What a route depends on, besides the deployments.
+private struct RouteKey: Hashable {
+    let operation: UInt8
+    let client: WireFormat
+    let model: String
+    let isStream: Bool
+    let api: TargetAPI?
+    let maxTokensDefault: Int?
+
+    init(_ question: RouteQuestion) {
+        switch question.operation {
+        case .generate: operation = 0
+        case .compact: operation = 1
+        case .embed: operation = 2
+        case .countTokens: operation = 3
+        case .stored: operation = 4
+        }
+        client = question.client
+        model = question.model
+        isStream = question.isStream
+        api = question.api
+        maxTokensDefault = question.maxTokensDefault
     }
 }
 

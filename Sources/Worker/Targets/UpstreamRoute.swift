@@ -28,6 +28,10 @@ struct RouteQuestion {
     var turn = 0
     /// The deployment that has to answer, by its pin.
     var pin: UInt32?
+
+    var stored: StoredResponse? {
+        if case .stored(let stored) = operation { stored } else { nil }
+    }
 }
 
 /// Where a request goes, and what it has to look like there.
@@ -58,7 +62,7 @@ struct UpstreamRoute {
     var pin: UInt32?
     /// The deployment of SAP AI Core that answers, and the token that was used.
     var deployment: String?
-    var token: String?
+    var token: Secret?
     var isOrchestration = false
 
     init(_ plan: RequestPlan, _ path: Path) {
