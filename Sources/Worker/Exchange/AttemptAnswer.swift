@@ -26,6 +26,8 @@ final class AttemptAnswer: UpstreamSink {
 
     let route: UpstreamRoute
     let upstream: Upstream
+    /// What the client wants of embeddings.
+    var embedding: EmbeddingWish?
     /// Outlives the attempt: it ends the call before it goes.
     private unowned let exchange: Exchange
     private let worker: Worker
@@ -165,8 +167,14 @@ final class AttemptAnswer: UpstreamSink {
         let buffer = body ?? worker.buffers.take()
         body = buffer
         phase = .over
-        let verdict = WholeAnswer(request, route, upstream.name, exchange.identity)
-            .judge(status, buffer, worker.streamWork)
+        let answer = WholeAnswer(
+            request,
+            route,
+            upstream.name,
+            exchange.identity,
+            embedding: embedding
+        )
+        let verdict = answer.judge(status, buffer, worker.streamWork)
         switch verdict {
         case .pass(let usage):
             exchange.answered(self, status: status, buffer, usage)

@@ -52,12 +52,15 @@ struct AttemptFailure {
 
     /// The member that a refusal names.
     ///
-    /// Bedrock: `x: Extra inputs are not permitted`; Azure: `Unknown parameter: 'x'`, OpenAI
-    /// `Unrecognized request argument supplied: x`. Only members at the top can be left out.
+    /// Bedrock: `x: Extra inputs are not permitted`, of Amazon's own models `extraneous key [x] is
+    /// not permitted`; Azure: `Unknown parameter: 'x'`, OpenAI `Unrecognized request argument
+    /// supplied: x`. Only members at the top can be left out.
     static func refusedMember(in message: String) -> String? {
         var name: Substring?
         if let end = message.firstRange(of: ": Extra inputs are not permitted") {
             name = message[..<end.lowerBound].split(separator: " ").last
+        } else if let start = message.firstRange(of: "extraneous key [") {
+            name = message[start.upperBound...].split(separator: "]").first
         } else if let start = message.firstRange(of: "Unknown parameter: '") {
             name = message[start.upperBound...].split(separator: "'").first
         } else if let start = message.firstRange(of: "Unrecognized request argument supplied: ") {

@@ -204,7 +204,7 @@ final class Exchange: EventHandler {
         do throws(APIError) {
             let built = try build(&route, tape, &omissions)
             if request.choices[choice].isStrict, let name = omissions.names.first {
-                release(built)
+                worker.builder.release(built)
                 throw .strict(name, omissions)
             }
             sent = built
@@ -273,7 +273,13 @@ final class Exchange: EventHandler {
             timeouts: timeouts
         )
         let answer = AttemptAnswer(self, route, upstream)
+        answer.embedding = sent.embedding
         self.answer = answer
+        if let batch = sent.batch {
+            // Each of its calls has timeouts of its own.
+            attempt = .batch(EmbeddingFanOut(batch, outgoing, machine.deadline, answer, connection))
+            return
+        }
         attempt = upstream.begin(outgoing, answer, worker)
         guard worker.timeouts.firstContent != .max else { return }
         let due = worker.loop.now &+ worker.timeouts.firstContent
@@ -292,18 +298,13 @@ final class Exchange: EventHandler {
     private func releaseAttempt() {
         answer?.abandon()
         answer = nil
-        if let sent { release(sent) }
+        if let sent { worker.builder.release(sent) }
         sent = nil
     }
 
     /// Takes over what the attempt's stream has told, also one that was cut.
     private func noteUsage() {
         connection.ledger.usage = connection.ledger.usage ?? answer?.pipe?.usage
-    }
-
-    private func release(_ built: RequestBuilder.Built) {
-        worker.buffers.give(built.wire)
-        if let converted = built.converted { worker.buffers.give(converted) }
     }
 
     // MARK: What a target needs first

@@ -12,7 +12,7 @@ final class RequestBuilder {
     /// Larger bodies are sent from where they are; copying a small one costs less than keeping track.
     private static let copiedBodyBytesMax = 8 << 10
 
-    private let buffers: BufferPool
+    let buffers: BufferPool
     private let scratch = ConversionScratch()
     /// For bodies that are copied.
     private var copiedSplice = JSONSplice()
@@ -28,6 +28,10 @@ final class RequestBuilder {
         let body: [BodyPiece]
         /// A converted body that is sent from where it is.
         var converted: ByteBuffer?
+        /// What the answer has to be when embeddings are asked for.
+        var embedding: EmbeddingWish?
+        /// The other calls, when one is not enough.
+        var batch: EmbeddingBatch?
     }
 
     /// The client's body and what was read from it.
@@ -75,6 +79,9 @@ final class RequestBuilder {
                 &copiedSplice
             )
         }
+        if case .embedding(let format) = route.shape {
+            return try build(format, request, &route, upstream, source, ledger, &omissions)
+        }
         let converted = buffers.take()
         do throws(APIError) {
             try source.body.withBytes(in: source.range) { bytes throws(APIError) in
@@ -84,9 +91,20 @@ final class RequestBuilder {
             buffers.give(converted)
             throw error
         }
+        return finish(converted, &route, upstream, ledger, source.head)
+    }
+
+    /// Puts the head before a converted body.
+    func finish(
+        _ converted: ByteBuffer,
+        _ route: inout UpstreamRoute,
+        _ upstream: Upstream,
+        _ ledger: borrowing RequestLedger,
+        _ head: ByteBuffer?
+    ) -> Built {
         sign(&route, upstream, [BodyPiece(converted)])
         let wire = buffers.take()
-        append(route, upstream, converted.count, ledger, source.head, to: wire)
+        append(route, upstream, converted.count, ledger, head, to: wire)
         // The demo model looks for the body where a large one is.
         guard converted.count <= Self.copiedBodyBytesMax, !upstream.isDemo else {
             return Built(wire: wire, body: [BodyPiece(converted)], converted: converted)
@@ -121,7 +139,7 @@ final class RequestBuilder {
         switch route.shape {
         case .conversation, .countTokens: return request.format == route.plan.format
         case .embedding(let format):
-            return format == .openAI && request.endpoint == .embeddings
+            return format.isOpenAI && request.endpoint == .embeddings
         }
     }
 
@@ -137,13 +155,22 @@ final class RequestBuilder {
         _ splice: inout JSONSplice
     ) throws(APIError) -> Built {
         let (body, range, tape) = (source.body, source.range, source.tape)
+        var embedding: EmbeddingWish?
         try body.withBytes(in: range) { bytes throws(APIError) in
             do throws(ConversionError) {
                 switch route.shape {
                 case .conversation, .countTokens:
                     try Conversion.adaptRequest(route.plan, tape, bytes, &omissions, into: &splice)
-                case .embedding:
-                    EmbeddingAdapter.adapt(route.plan, tape, bytes, &omissions, into: &splice)
+                case .embedding(let format):
+                    EmbeddingAdapter.adapt(
+                        format,
+                        route.plan,
+                        tape,
+                        bytes,
+                        &omissions,
+                        into: &splice
+                    )
+                    embedding = EmbeddingWish(passedOn: tape, bytes)
                 }
             } catch {
                 throw Self.refusal(error, tape, bytes)
@@ -156,9 +183,9 @@ final class RequestBuilder {
         sign(&route, upstream, pieces)
         let wire = buffers.take()
         append(route, upstream, count, ledger, source.head, to: wire)
-        guard copies else { return Built(wire: wire, body: pieces) }
+        guard copies else { return Built(wire: wire, body: pieces, embedding: embedding) }
         body.withBytes(in: range) { splice.append(original: $0, to: wire) }
-        return Built(wire: wire, body: [])
+        return Built(wire: wire, body: [], embedding: embedding)
     }
 
     /// The spliced body as stretches of the original and of what was put in.
@@ -217,19 +244,8 @@ final class RequestBuilder {
                         to: out
                     )
                 }
-            case .embedding(let format):
-                let embedding = try EmbeddingRequest.read(
-                    request.format == .gemini ? .gemini : .openAI,
-                    tape,
-                    bytes
-                )
-                try embedding.write(
-                    format,
-                    model: route.plan.model,
-                    from: bytes,
-                    &omissions,
-                    to: out
-                )
+            case .embedding:
+                preconditionFailure("requests for embeddings have a builder of their own")
             }
         } catch {
             throw Self.refusal(error, tape, bytes)

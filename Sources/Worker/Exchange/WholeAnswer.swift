@@ -24,17 +24,21 @@ struct WholeAnswer {
     private let route: UpstreamRoute
     private let upstream: String
     private let identity: AnswerIdentity
+    /// What the client wants of embeddings.
+    private let wish: EmbeddingWish?
 
     init(
         _ request: ModelRequest,
         _ route: UpstreamRoute,
         _ upstream: String,
-        _ identity: AnswerIdentity
+        _ identity: AnswerIdentity,
+        embedding wish: EmbeddingWish? = nil
     ) {
         self.request = request
         self.route = route
         self.upstream = upstream
         self.identity = identity
+        self.wish = wish
     }
 
     func judge(_ status: Int, _ body: ByteBuffer, _ work: StreamWork) -> Verdict {
@@ -50,7 +54,9 @@ struct WholeAnswer {
             guard (200..<300).contains(status) else {
                 return .failed(refused(status, body, isJSON ? tape : nil, bytes, work))
             }
-            guard isJSON, tape.kind(of: tape.root) == .object else {
+            // The answers of several calls are one list.
+            let kind: JSONKind = (wish?.calls ?? 1) > 1 ? .array : .object
+            guard isJSON, tape.kind(of: tape.root) == kind else {
                 return .failed(undecodable(bytes.isEmpty ? "an empty answer" : "no JSON", bytes))
             }
             if let complaint = complaint(tape, bytes) { return .failed(reported(complaint)) }
@@ -120,10 +126,18 @@ struct WholeAnswer {
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) -> Verdict {
-        if format == .openAI, request.endpoint == .embeddings {
-            return .pass(Conversion.readUsage(.chat, tape.root, tape, bytes))
+        guard let wish else { preconditionFailure("embeddings without anybody's wish") }
+        do throws(ConversionError) {
+            let answer = try EmbeddingAnswer.read(format, wish, tape, bytes)
+            if format.isOpenAI, wish.client == .openAI, answer.meets(wish, tape) {
+                return .pass(answer.usage)
+            }
+            let out = ByteBuffer(capacity: bytes.count + 256)
+            let usage = try answer.write(wish, model: identity.model, tape, bytes, to: out)
+            return .written(out, usage)
+        } catch {
+            return .failed(undecodable("an answer that \(error.message)", bytes))
         }
-        return .failed(undecodable("embeddings of another format", bytes))
     }
 
     private func count(_ tape: JSONTape, _ bytes: Span<UInt8>) -> Verdict {

@@ -82,11 +82,14 @@ final class Upstream {
 enum Attempt {
     case lane(UpstreamCall)
     case demo(DemoCall)
+    /// Several calls that make one answer, which is no stream and not paused.
+    case batch(EmbeddingFanOut)
 
     func pause() {
         switch self {
         case .lane(let call): call.pause()
         case .demo(let call): call.pause()
+        case .batch: break
         }
     }
 
@@ -94,6 +97,7 @@ enum Attempt {
         switch self {
         case .lane(let call): call.resume()
         case .demo(let call): call.resume()
+        case .batch: break
         }
     }
 
@@ -101,6 +105,7 @@ enum Attempt {
         switch self {
         case .lane(let call): call.cancel()
         case .demo(let call): call.cancel()
+        case .batch(let fanOut): fanOut.cancel()
         }
     }
 }

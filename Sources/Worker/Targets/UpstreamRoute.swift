@@ -64,6 +64,8 @@ struct UpstreamRoute {
     var deployment: String?
     var token: Secret?
     var isOrchestration = false
+    /// Whether the call is one of several for one request of the client's.
+    var isPart = false
 
     init(_ plan: RequestPlan, _ path: Path) {
         self.plan = plan

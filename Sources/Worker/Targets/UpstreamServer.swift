@@ -72,7 +72,8 @@ final class UpstreamServer {
         out.append(decimal: bodyBytes)
         out.append("\r\n")
         Self.appendTrace(ledger, client: head, to: out)
-        Self.pass("idempotency-key: ", ledger.idempotencyKey, head, to: out)
+        // Calls that differ must not be taken for one.
+        if !route.isPart { Self.pass("idempotency-key: ", ledger.idempotencyKey, head, to: out) }
         switch route.plan.host {
         case .anthropic:
             Self.pass("anthropic-beta: ", ledger.anthropicBeta, head, to: out)

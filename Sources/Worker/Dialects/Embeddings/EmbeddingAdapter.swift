@@ -2,85 +2,109 @@
 import Bytes
 package import JSON
 
-/// Changes in a request for vectors only what an upstream of OpenAI's format needs to be different.
+/// Changes in an OpenAI client's request for embeddings only what its upstream needs changed.
+///
+/// Members that nobody here knows survive where they stand, except at upstreams that refuse them.
 package enum EmbeddingAdapter {
-    /// Notes the edits of a request.
-    ///
-    /// With `addsInputType` a request that does not say what the vectors are for is given
-    /// `input_type`, which NVIDIA's models demand. Of `plan`, the format does not matter.
+    private enum Fate {
+        case stays
+        /// Says nothing that would get lost.
+        case goes
+        /// Gets lost and is named.
+        case isDropped
+    }
+
     package static func adapt(
+        _ format: EmbeddingFormat,
         _ plan: RequestPlan,
-        addsInputType: Bool = false,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>,
         _ omissions: inout Omissions,
         into splice: inout JSONSplice
-    ) throws(ConversionError) {
+    ) {
         let root = tape.root
-        try ChatFields.object(root, tape)
-        var model: JSONNode?
-        var hasInput = false
-        var hasInputType = false
-        var unwanted = 0
+        var inputType: JSONNode?
+        var goes = 0
+        var hasModel = false
         for member in tape.members(of: root) {
-            if tape.equals(member.name, "model", in: bytes) { model = member.value }
-            if tape.equals(member.name, "input", in: bytes) { hasInput = true }
-            if tape.equals(member.name, "input_type", in: bytes) {
-                hasInputType = !tape.isNull(member.value)
-            }
-            guard isUnwanted(member.name, plan, addsInputType, tape, bytes) else { continue }
-            unwanted += 1
-            if !tape.equals(member.name, "model", in: bytes), !tape.isNull(member.value) {
-                omissions.add(tape.string(of: member.name, in: bytes) ?? "")
+            let fate = fate(member.name, member.value, format, plan, tape, bytes)
+            if fate != .stays { goes += 1 }
+            if fate == .isDropped { omissions.add(tape.string(of: member.name, in: bytes) ?? "") }
+            if tape.equals(member.name, "model", in: bytes) {
+                hasModel = tape.equals(member.value, plan.model.utf8.span, in: bytes)
+            } else if tape.equals(member.name, "input_type", in: bytes) {
+                inputType = member.value
             }
         }
-        // A splice cannot add to an object that loses all it has; this member stays.
-        guard hasInput else { throw ChatFields.missing("input", of: root, tape, bytes) }
-        if unwanted > 0 {
-            splice.removeMembers(of: root, tape: tape, bytes: bytes) { name, _ in
-                isUnwanted(name, plan, addsInputType, tape, bytes)
+        if goes > 0 {
+            splice.removeMembers(of: root, tape: tape, bytes: bytes) { name, value in
+                fate(name, value, format, plan, tape, bytes) != .stays
             }
         }
-        if plan.rules.namesModel {
-            let isSame = model.map { tape.equals($0, plan.model.utf8.span, in: bytes) } ?? false
-            if !isSame {
-                let quoted = ByteBuffer()
-                JSONWriter.appendQuoted(plan.model, to: quoted)
-                quoted.withBytes { json in
-                    splice.setMember("model", of: root, to: json, tape: tape, bytes: bytes)
-                }
-            }
+        if plan.rules.namesModel, !hasModel {
+            set("model", to: plan.model, tape, bytes, &splice)
         }
-        if addsInputType, !hasInputType {
-            // What is searched is embedded far more often than what searches.
-            splice.setMember(
-                "input_type",
-                of: root,
-                to: "\"passage\"".utf8.span,
-                tape: tape,
-                bytes: bytes
-            )
+        if format == .nvidia, !plan.refused.contains("input_type"),
+            let word = word(for: inputType, tape, bytes)
+        {
+            set("input_type", to: word, tape, bytes, &splice)
         }
     }
 
-    private static func isUnwanted(
+    private static func fate(
         _ name: JSONNode,
+        _ value: JSONNode,
+        _ format: EmbeddingFormat,
         _ plan: RequestPlan,
-        _ takesInputType: Bool,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
-    ) -> Bool {
-        if tape.equals(name, "model", in: bytes) { return !plan.rules.namesModel }
-        if tape.equals(name, "input", in: bytes) { return false }
+    ) -> Fate {
+        if tape.equals(name, "input", in: bytes) { return .stays }
+        if tape.equals(name, "model", in: bytes) { return plan.rules.namesModel ? .stays : .goes }
+        let lost: Fate = ChatFields.isNothing(value, tape) ? .goes : .isDropped
         if !plan.refused.isEmpty, let text = tape.string(of: name, in: bytes),
             plan.refused.contains(text)
         {
-            return true
+            return lost
         }
-        guard plan.rules.hasClosedMembers else { return false }
-        if tape.equals(name, "input_type", in: bytes) { return !takesInputType }
-        return !tape.equals(name, "encoding_format", in: bytes)
-            && !tape.equals(name, "dimensions", in: bytes)
-            && !tape.equals(name, "user", in: bytes)
+        if tape.equals(name, "dimensions", in: bytes) {
+            return EmbeddingModel.takesDimensions(format, plan) ? .stays : lost
+        }
+        if tape.equals(name, "encoding_format", in: bytes) || tape.equals(name, "user", in: bytes) {
+            return .stays
+        }
+        if tape.equals(name, "input_type", in: bytes) {
+            return format == .nvidia || plan.host == .compatible || plan.host == .sapOpenSource
+                || plan.host == .demo ? .stays : lost
+        }
+        return plan.rules.hasClosedMembers ? lost : .stays
+    }
+
+    /// What NVIDIA's models have to be told beyond what the client says; nil where that is right.
+    private static func word(
+        for inputType: JSONNode?,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) -> String? {
+        guard let inputType, !tape.isNull(inputType) else { return "passage" }
+        let known = EmbeddingPurpose.known(inputType: inputType, tape, bytes)
+        guard let word = known?.nvidiaType, !tape.equals(inputType, word, in: bytes) else {
+            return nil
+        }
+        return word.description
+    }
+
+    private static func set(
+        _ name: StaticString,
+        to text: String,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        _ splice: inout JSONSplice
+    ) {
+        let quoted = ByteBuffer(capacity: text.utf8.count + 2)
+        JSONWriter.appendQuoted(text, to: quoted)
+        quoted.withBytes { json in
+            splice.setMember(name, of: tape.root, to: json, tape: tape, bytes: bytes)
+        }
     }
 }

@@ -1,37 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What an upstream that makes vectors speaks.
-package enum EmbeddingFormat: UInt8, CaseIterable, Sendable {
-    /// OpenAI, Azure, NVIDIA and everything compatible.
+/// What an upstream speaks that turns texts into vectors.
+package enum EmbeddingFormat: CaseIterable, Equatable, Sendable {
+    /// OpenAI's interface, and everything that imitates it.
     case openAI
-    /// Gemini's `:batchEmbedContents`.
+    /// Gemini's `batchEmbedContents`.
     case gemini
-    /// Vertex's `:predict`.
+    /// Vertex AI's `predict`.
     case vertex
-    /// Amazon Titan on Bedrock, one text at a time.
+    /// Amazon Titan on Bedrock's `invoke`.
     case titan
-    /// Cohere on Bedrock.
+    /// Cohere on Bedrock's `invoke`.
     case cohere
-    /// `/v2/embeddings` of SAP AI Core's orchestration service.
-    case sapOrchestration
+    /// OpenAI's interface with NVIDIA's `input_type`, which its models demand.
+    case nvidia
+    /// The orchestration service of SAP AI Core.
+    case orchestration
 
-    /// Most texts that one call of `model` takes; a longer list needs several calls.
-    ///
-    /// Spec: 100 requests per batch at Google, 250 instances on Vertex but one for Gemini models,
-    /// 96 texts at Cohere.
-    package func itemsMax(model: String) -> Int {
+    /// Whether an OpenAI client's request is right but for a few members.
+    package var isOpenAI: Bool {
         switch self {
-        case .openAI, .sapOrchestration: EmbeddingRequest.itemsMax
-        case .gemini: 100
-        case .vertex: model.contains("gemini") ? 1 : 250
-        case .titan: 1
-        case .cohere: 96
+        case .openAI, .nvidia: true
+        case .gemini, .vertex, .titan, .cohere, .orchestration: false
         }
     }
 
-    /// The texts of each call for a list of `count`, in order.
-    package func batches(of count: Int, model: String) -> [Range<Int>] {
-        let most = itemsMax(model: model)
-        return stride(from: 0, to: count, by: most).map { $0..<min($0 + most, count) }
+    /// Most inputs that one call to `model` takes; more of them become several calls.
+    ///
+    /// As the vendors document it: Titan has one text, Gemini on Vertex AI one instance (older
+    /// models 250), `batchEmbedContents` 100 requests, Cohere 96 texts.
+    package func inputsMax(model: String) -> Int {
+        switch self {
+        case .titan: 1
+        case .vertex: model.contains("gemini") ? 1 : 250
+        case .gemini: 100
+        case .cohere: 96
+        case .openAI, .nvidia, .orchestration: EmbeddingRequest.inputsMax
+        }
     }
 }

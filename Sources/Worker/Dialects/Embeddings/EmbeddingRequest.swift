@@ -1,185 +1,122 @@
 // SPDX-License-Identifier: Apache-2.0
 package import JSON
 
-/// A request for the vectors of texts, as OpenAI has it.
+/// A client's request for the vectors of some texts, in no vendor's shape.
 ///
-/// Texts are ranges of the client's body.
+/// Texts are ranges of the client's body, so that the bodies of many calls can be written one after
+/// another without reading it again.
 package struct EmbeddingRequest: Equatable {
-    package enum Input: Equatable {
-        /// None is empty.
-        case texts([JSONText])
-        /// Texts that the client has split into numbers for one vendor's models; how many.
-        case tokens(count: Int)
+    /// The request's shape, which is the answer's as well.
+    package enum Client: CaseIterable, Equatable, Sendable {
+        /// `/v1/embeddings`.
+        case openAI
+        /// `:embedContent`, with one content.
+        case gemini
+        /// `:batchEmbedContents`.
+        case geminiBatch
     }
 
-    package enum Encoding: Equatable, Sendable {
-        case float
-        /// Base64 of 32-bit floating-point numbers, lowest byte first.
-        case base64
+    /// What a vector is made of.
+    package enum Content: Equatable {
+        case text(JSONText)
+        /// The parts of one content.
+        case lines([JSONText])
+        /// Tokens of OpenAI's, an array of numbers.
+        case tokens(Range<Int>)
+        /// Where something else than a text stands.
+        case media(Range<Int>)
     }
 
-    /// What the vectors are for; other vendors have models that want to know.
-    package enum Purpose: Equatable, Sendable {
-        case document
-        case query
+    package struct Input: Equatable {
+        package var content: Content
+        package var title: JSONText?
+        package var purpose: EmbeddingPurpose?
+        package var dimensions: Int?
+        /// Where the members of a Gemini client's request stand, but for the model's name.
+        package var members: [Range<Int>] = []
+
+        package init(_ content: Content) {
+            self.content = content
+        }
+
+        /// Bytes that are embedded.
+        var bytes: Int {
+            switch content {
+            case .text(let text): text.bytes
+            case .lines(let lines): lines.reduce(0) { $0 + $1.bytes }
+            case .tokens(let range), .media(let range): range.count
+            }
+        }
     }
 
-    /// Most texts of one request.
-    ///
-    /// Limit: OpenAI's.
-    package static let itemsMax = 2_048
+    /// Most inputs of one request, OpenAI's limit.
+    package static let inputsMax = 2048
 
-    package var input: Input
-    package var dimensions: Int?
-    /// Nil where the client does not say; then it is `float`.
-    package var encoding: Encoding?
-    package var purpose: Purpose?
+    package var client: Client
+    package var inputs: [Input] = []
+    /// Whether an OpenAI client wants vectors as Base64 of 32-bit numbers.
+    package var wantsBase64 = false
     package var user: JSONText?
-    /// Where the input stands, for errors.
-    private let inputOffset: Int
+    /// Members that no other format has.
     package var omissions = Omissions()
 
-    /// Number of vectors that the client expects.
-    package var count: Int {
-        switch input {
-        case .texts(let texts): texts.count
-        case .tokens(let count): count
-        }
+    package init(_ client: Client) {
+        self.client = client
     }
 
-    /// Reads the body of `POST /v1/embeddings`.
-    ///
-    /// - Throws: What is wrong with it.
-    package init(_ tape: JSONTape, _ bytes: Span<UInt8>) throws(ConversionError) {
-        let root = tape.root
-        try ChatFields.object(root, tape)
-        var node: JSONNode?
-        var encoding: Encoding?
-        var dimensions: Int?
-        var user: JSONText?
-        var purpose: Purpose?
-        var omissions = Omissions()
-        for member in tape.members(of: root) where !tape.isNull(member.value) {
-            let name = member.name
-            if tape.equals(name, "input", in: bytes) {
-                node = member.value
-            } else if tape.equals(name, "encoding_format", in: bytes) {
-                encoding = try Self.encoding(member.value, tape, bytes)
-            } else if tape.equals(name, "dimensions", in: bytes) {
-                dimensions = try ChatFields.integer(member.value, from: 1, tape, bytes)
-            } else if tape.equals(name, "user", in: bytes) {
-                user = try ChatFields.text(member.value, tape)
-            } else if tape.equals(name, "input_type", in: bytes) {
-                purpose = try Self.purpose(member.value, tape, bytes)
-            } else if !tape.equals(name, "model", in: bytes) {
-                omissions.add(tape.string(of: name, in: bytes) ?? "")
-            }
-        }
-        guard let node else { throw ChatFields.missing("input", of: root, tape, bytes) }
-        input = try Self.input(node, tape)
-        inputOffset = tape.valueRange(of: node).lowerBound
-        self.encoding = encoding
-        self.dimensions = dimensions
-        self.user = user
-        self.purpose = purpose
-        self.omissions = omissions
-    }
-
-    /// That the upstream cannot do what the input asks for.
-    func unsupportedInput(_ message: String) -> ConversionError {
-        ConversionError(.unsupported, .offset(inputOffset), message)
-    }
-
-    // MARK: Members
-
-    private static func encoding(
-        _ node: JSONNode,
+    package static func read(
+        _ client: Client,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
-    ) throws(ConversionError) -> Encoding {
-        if tape.equals(node, "float", in: bytes) { return .float }
-        if tape.equals(node, "base64", in: bytes) { return .base64 }
-        throw .invalid(node, tape, "must be \"float\" or \"base64\"")
-    }
-
-    /// The words of NVIDIA, Cohere and SAP for the same two purposes.
-    private static func purpose(
-        _ node: JSONNode,
-        _ tape: JSONTape,
-        _ bytes: Span<UInt8>
-    ) throws(ConversionError) -> Purpose {
-        switch tape.string(of: node, in: bytes) {
-        case "query", "search_query": return .query
-        case "passage", "document", "search_document": return .document
-        default: throw .invalid(node, tape, "must be \"query\" or \"document\"")
+    ) throws(ConversionError) -> EmbeddingRequest {
+        guard tape.kind(of: tape.root) == .object else {
+            throw .invalid(tape.root, tape, "must be a JSON object")
+        }
+        switch client {
+        case .openAI: return try readOpenAI(tape, bytes)
+        case .gemini, .geminiBatch: return try readGemini(client, tape, bytes)
         }
     }
 
-    private static func input(
-        _ node: JSONNode,
-        _ tape: JSONTape
-    ) throws(ConversionError) -> Input {
-        switch tape.kind(of: node) {
-        case .string: return .texts([try text(node, tape)])
-        case .array: break
-        case .object, .number, .bool, .null:
-            throw .invalid(node, tape, "must be a string or an array")
-        }
-        guard let first = tape.elements(of: node).first(where: { _ in true }) else {
-            throw .invalid(node, tape, "must not be empty")
-        }
-        switch tape.kind(of: first) {
-        case .string:
-            var texts: [JSONText] = []
-            for element in tape.elements(of: node) {
-                guard texts.count < itemsMax else { throw tooMany(element, tape) }
-                texts.append(try text(element, tape))
-            }
-            return .texts(texts)
-        case .number:
-            try checkTokens(node, tape)
-            return .tokens(count: 1)
-        case .array:
-            var count = 0
-            for element in tape.elements(of: node) {
-                guard count < itemsMax else { throw tooMany(element, tape) }
-                try checkTokens(element, tape)
-                count += 1
-            }
-            return .tokens(count: count)
-        case .object, .bool, .null:
-            throw .invalid(first, tape, "must be a string or an array of integers")
-        }
+    /// What its answer has to be, when it takes calls of `inputsPerCall` inputs.
+    package func wish(inputsPerCall: Int) -> EmbeddingWish {
+        EmbeddingWish(
+            client: client,
+            wantsBase64: wantsBase64,
+            inputs: inputs.count,
+            inputsPerCall: inputsPerCall,
+            inputBytes: inputs.reduce(0) { $0 + $1.bytes }
+        )
     }
 
-    private static func text(
-        _ node: JSONNode,
-        _ tape: JSONTape
-    ) throws(ConversionError) -> JSONText {
-        guard tape.kind(of: node) == .string else {
-            throw .invalid(node, tape, "must be a string, as the first item is")
-        }
-        return try ChatFields.name(node, tape)
+    // MARK: Names for the client
+
+    enum Field {
+        case dimensions, purpose, title, user
     }
 
-    private static func checkTokens(
-        _ node: JSONNode,
-        _ tape: JSONTape
-    ) throws(ConversionError) {
-        guard tape.kind(of: node) == .array else {
-            throw .invalid(node, tape, "must be an array of integers")
+    /// What the client calls a member.
+    func name(of field: Field) -> String {
+        switch (field, client) {
+        case (.dimensions, .openAI): "dimensions"
+        case (.dimensions, .gemini): "outputDimensionality"
+        case (.dimensions, .geminiBatch): "requests[].outputDimensionality"
+        case (.purpose, .openAI): "input_type"
+        case (.purpose, .gemini): "taskType"
+        case (.purpose, .geminiBatch): "requests[].taskType"
+        case (.title, .openAI), (.title, .gemini): "title"
+        case (.title, .geminiBatch): "requests[].title"
+        case (.user, _): "user"
         }
-        var isEmpty = true
-        for element in tape.elements(of: node) {
-            guard tape.kind(of: element) == .number else {
-                throw .invalid(element, tape, "must be an integer")
-            }
-            isEmpty = false
-        }
-        if isEmpty { throw .invalid(node, tape, "must not be empty") }
     }
+}
 
-    private static func tooMany(_ node: JSONNode, _ tape: JSONTape) -> ConversionError {
-        .invalid(node, tape, "is one item too many: at most \(itemsMax) are allowed")
+extension JSONText {
+    /// Bytes between the quotes.
+    fileprivate var bytes: Int {
+        switch self {
+        case .slice(let range): range.count
+        case .text(let text): text.utf8.count
+        }
     }
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
-import JSON
 import Support
 import Testing
 
@@ -94,82 +93,5 @@ struct Base64Tests {
             }
         }
         #expect(accepted == 65)
-    }
-}
-
-@Suite("Vectors of embeddings")
-struct FloatListTests {
-    static func base64(_ json: String) throws -> String {
-        let bytes = Array(json.utf8)
-        var scanner = JSONScanner()
-        _ = try scanner.scan(bytes.span, isFinal: true)
-        let out = ByteBuffer()
-        try FloatList.appendBase64(
-            ofNumbers: scanner.tape.root,
-            tape: scanner.tape,
-            bytes: bytes.span,
-            to: out
-        )
-        return out.text
-    }
-
-    static func numbers(_ text: String) throws -> String {
-        let bytes = Array(text.utf8)
-        let out = ByteBuffer()
-        do {
-            try FloatList.appendNumbers(ofBase64: bytes.span, to: out)
-        } catch {
-            #expect(out.isEmpty, "nothing is left of a failure")
-            throw error
-        }
-        return out.text
-    }
-
-    @Test("take both forms")
-    func bothForms() throws {
-        let rows: [(json: String, base64: String)] = [
-            ("[]", ""),
-            ("[0.0]", "AAAAAA=="),
-            ("[1.0]", "AACAPw=="),
-            ("[0.01,-0.02]", "CtcjPArXo7w="),
-            ("[1e-05,3.4028235e+38,-0.0]", "rMUnN///f38AAACA"),
-        ]
-        for row in rows {
-            #expect(try Self.base64(row.json) == row.base64)
-            #expect(try Self.numbers(row.base64) == row.json)
-        }
-        #expect(try Self.base64("[1, 2.50, -3e0]") == Self.base64("[1.0,2.5,-3.0]"))
-        // A double is rounded to the nearest number of 32 bits.
-        #expect(try Self.numbers(Self.base64("[0.1000000001]")) == "[0.1]")
-    }
-
-    @Test("keep every number of 32 bits")
-    func roundTrip() throws {
-        var random = SplitMix(seed: 3)
-        for _ in 0..<50 {
-            var bytes: [UInt8] = []
-            for _ in 0..<64 {
-                var bits = UInt32(truncatingIfNeeded: random.next())
-                // All ones in the exponent mean infinity or no number.
-                if bits >> 23 & 0xFF == 0xFF { bits &= ~(1 << 23) }
-                bytes += (0..<4).map { UInt8(truncatingIfNeeded: bits >> ($0 * 8)) }
-            }
-            let text = Base64.text(bytes.span)
-            #expect(try Self.base64(Self.numbers(text)) == text, "seed \(random.seed)")
-        }
-    }
-
-    @Test("refuse everything else")
-    func refused() {
-        #expect(throws: FloatListError.notNumbers) { try Self.base64("{}") }
-        #expect(throws: FloatListError.notNumbers) { try Self.base64("[1,\"2\"]") }
-        #expect(throws: FloatListError.notNumbers) { try Self.base64("[1,null]") }
-        #expect(throws: FloatListError.notFinite(index: 1)) { try Self.base64("[1,1e39]") }
-        #expect(throws: FloatListError.notFinite(index: 0)) { try Self.base64("[1e999]") }
-        #expect(throws: FloatListError.base64(.length)) { try Self.numbers("A") }
-        #expect(throws: FloatListError.length) { try Self.numbers("AAAA") }
-        #expect(throws: FloatListError.notFinite(index: 1)) {
-            try Self.numbers("AACAPwAAgH8=")
-        }
     }
 }
