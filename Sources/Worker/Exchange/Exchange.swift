@@ -171,7 +171,6 @@ final class Exchange: EventHandler {
             isStream: request.isStream,
             api: target.api,
             maxTokensDefault: target.maxTokens,
-            turn: machine.attempts.total,
             pin: request.pin
         )
         switch upstream.service.route(question, of: upstream) {

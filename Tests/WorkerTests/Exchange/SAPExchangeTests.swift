@@ -130,6 +130,37 @@ struct SAPExchangeTests {
         #expect(counts.mapValues(\.count) == ["d0a1b2c3d4e5f621": 5, "d0a1b2c3d4e5f622": 5])
     }
 
+    @Test("deployments take turns for each model, whatever else is asked")
+    func balanceOfTwo() throws {
+        let gateway = try MockGateway(MockGateway.quick)
+        for _ in 0..<8 {
+            _ = try gateway.post("/v1/chat/completions", MockGateway.chat("sap/gpt-4o"))
+            _ = try gateway.post(
+                "/v1/messages",
+                MockGateway.messages("sap/anthropic--claude-4-sonnet")
+            )
+        }
+        let counts = Dictionary(grouping: gateway.mock.modelRequests) { $0.deployment ?? "" }
+        #expect(counts.count == 4 && counts.values.allSatisfy { $0.count == 4 })
+    }
+
+    @Test("a deployment that has no room leads to its twin")
+    func fullDeployment() throws {
+        let gateway = try MockGateway(
+            #""retries": {"tries_per_target": 2, "backoff": "1ms"}"#
+        )
+        gateway.mock.override = { request in
+            request.deployment == "d0a1b2c3d4e5f611" ? ProviderMock.json(429, "") : nil
+        }
+        for _ in 0..<6 {
+            let answer = try gateway.post(
+                "/v1/chat/completions",
+                MockGateway.chat("sap/gpt-4o")
+            )
+            #expect(answer.status == 200)
+        }
+    }
+
     @Test("a deployment that fails is left alone, its twin answers")
     func deadDeployment() throws {
         let gateway = try MockGateway(
