@@ -69,6 +69,13 @@ struct MockGateway {
         }
     }
 
+    /// The connection on which `prefix` was asked.
+    func peer(_ prefix: String) -> ScriptedPeer? {
+        mock.server.peers.first { peer in
+            peer.requests.contains { $0.split(separator: " ")[1].hasPrefix(prefix) }
+        }
+    }
+
     static let question: Wire = [["role": "user", "content": "hello"]]
 
     static func chat(_ model: String, _ more: [(String, Wire?)] = []) -> Wire {
