@@ -15,7 +15,7 @@ struct Meaning: Equatable {
         var items: [Item]
     }
 
-    indirect enum Item: Equatable {
+    indirect enum Item: Equatable, Sendable {
         case text(String)
         /// `source` is `base64:...`, `url:...`, `file:...` or `plain:...`.
         case media(

@@ -51,28 +51,10 @@ extension ModelRules {
         return rules
     }
 
-    static func converse(_ host: ProviderHost, _ model: String) -> ModelRules {
-        var rules = claude(model)
-        rules.namesModel = false
-        rules.flagsStream = false
-        rules.hasClosedMembers = true
-        rules.takesMediaURLs = false
-        rules.claude.toolNameBytesMax = 64
-        if ClaudeModel(model) == nil {
-            // Nova and others: `thinking` would be a member that they do not know.
-            rules.thinking = .unsupported
-            rules.claude.takesBudget = false
-            rules.claude.takesAdaptive = false
-            rules.claude.takesEffort = false
-            rules.claude.takesOutputFormat = false
-        }
-        return rules
-    }
-
     /// What a model takes wherever it runs.
     ///
     /// Of a model whose name says nothing everything is believed, so that its upstream decides.
-    private static func claude(_ name: String) -> ModelRules {
+    static func claude(_ name: String) -> ModelRules {
         var rules = ModelRules()
         rules.thinking = .budget
         rules.maxTokensDefault = maxTokensOfLater

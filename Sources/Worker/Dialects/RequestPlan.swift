@@ -85,6 +85,8 @@ package struct ModelRules: Equatable, Sendable {
     package var claude = ClaudeRules()
     /// Which of Google's models it is; nil for others.
     package var gemini: GeminiModel?
+    /// What only Converse's models differ in.
+    package var converse = ConverseRules()
 
     package init() {}
 

@@ -52,9 +52,9 @@ struct AttemptFailure {
 
     /// The member that a refusal names.
     ///
-    /// Bedrock: `x: Extra inputs are not permitted`, of Amazon's own models `extraneous key [x] is
-    /// not permitted`; Azure: `Unknown parameter: 'x'`, OpenAI `Unrecognized request argument
-    /// supplied: x`. Only members at the top can be left out.
+    /// Bedrock: `x: Extra inputs are not permitted` and `extraneous key [x] is not permitted`,
+    /// Azure: `Unknown parameter: 'x'`, OpenAI: `Unrecognized request argument supplied: x`. Only
+    /// members at the top can be left out: of `x.y` the whole of `x`.
     static func refusedMember(in message: String) -> String? {
         var name: Substring?
         if let end = message.firstRange(of: ": Extra inputs are not permitted") {
@@ -66,10 +66,10 @@ struct AttemptFailure {
         } else if let start = message.firstRange(of: "Unrecognized request argument supplied: ") {
             name = message[start.upperBound...].split(separator: " ").first
         }
-        guard let name, name.utf8.count <= 64,
-            name.utf8.allSatisfy({ isNameByte($0) })
+        guard let member = name?.split(whereSeparator: { $0 == "." || $0 == "[" }).first,
+            member.utf8.count <= 64, member.utf8.allSatisfy({ isNameByte($0) })
         else { return nil }
-        return String(name)
+        return String(member)
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

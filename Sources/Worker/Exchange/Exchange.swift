@@ -16,7 +16,7 @@ import System
 /// *commit point*) a failure leads to the next try or an error answer with its own status; after it,
 /// to an error event inside the stream.
 final class Exchange: EventHandler {
-    private enum Phase: Equatable {
+    enum Phase: Equatable {
         /// No attempt runs: a backoff, or something that the target needs first.
         case between
         case attempting
@@ -25,32 +25,32 @@ final class Exchange: EventHandler {
 
     /// Bytes that wait for the first content before they go out without it.
     private static let heldBytesMax = 64 << 10
-    private static let contentKind: UInt32 = 1
+    static let contentKind: UInt32 = 1
     private static let backoffKind: UInt32 = 2
     private static let keepaliveKind: UInt32 = 3
-    private static let preparingKind: UInt32 = 4
+    static let preparingKind: UInt32 = 4
 
     let connection: ClientConnection
     let worker: Worker
     let request: ModelRequest
-    private var machine: ExchangeMachine
+    var machine: ExchangeMachine
     var attempts: AttemptLog { machine.attempts }
-    private var phase = Phase.between
-    private var attempt: Attempt?
-    private(set) var upstream: Upstream
+    var phase = Phase.between
+    var attempt: Attempt?
+    var upstream: Upstream
     /// What the running attempt brings, or the last one that failed in a stream.
-    private var answer: AttemptAnswer?
-    private var choice = 0
+    var answer: AttemptAnswer?
+    var choice = 0
     /// Members that a target has refused, to be left out at the next try.
-    private var refusedMembers: [String] = []
+    var refusedMembers: [String] = []
     private var hasNewToken = false
     /// The request as it was sent, with its body if that is small.
-    private var sent: RequestBuilder.Built?
+    var sent: RequestBuilder.Built?
     /// The failure that the client is shown if nothing better comes.
     private var shown: AttemptFailure?
     private var isPaused = false
-    private var contentDeadline = MovingDeadline()
-    private var preparingDeadline = MovingDeadline()
+    var contentDeadline = MovingDeadline()
+    var preparingDeadline = MovingDeadline()
     private var keepaliveDeadline = MovingDeadline()
     private(set) lazy var identity = AnswerIdentity(
         unique: worker.ids.nextUnique(),
@@ -101,7 +101,7 @@ final class Exchange: EventHandler {
         perform(command, tape)
     }
 
-    private func perform(_ command: ExchangeMachine.Command, _ tape: JSONTape? = nil) {
+    func perform(_ command: ExchangeMachine.Command, _ tape: JSONTape? = nil) {
         switch command {
         case .none, .finish:
             break
@@ -145,7 +145,7 @@ final class Exchange: EventHandler {
         attempt?.resume()
     }
 
-    private func end() {
+    func end() {
         guard phase != .ended else { return }
         phase = .ended
         contentDeadline.cancel(on: worker.loop)
@@ -158,132 +158,6 @@ final class Exchange: EventHandler {
     }
 
     // MARK: Attempts
-
-    /// Asks the target where the request goes, and sends it there.
-    private func beginAttempt(_ tape: JSONTape?) {
-        let target = request.choices[choice]
-        upstream = worker.upstreams[target.upstream]
-        connection.ledger.upstream = target.upstream
-        let question = RouteQuestion(
-            operation: request.operation,
-            client: request.format,
-            model: target.model,
-            isStream: request.isStream,
-            api: target.api,
-            maxTokensDefault: target.maxTokens,
-            pin: request.pin
-        )
-        switch upstream.service.route(question, of: upstream) {
-        case .route(let route):
-            send(route, tape)
-        case .estimate:
-            answerEstimate(tape)
-        case .waiting:
-            waitForUpstream()
-        case .unsupported(let text):
-            failed(Failure(.unsupported), .cannot(upstream.name, text))
-        case .unknownModel:
-            failed(Failure(.modelNotFound, status: 404), .modelNotFound(request.model))
-        case .failed(let text, let retryAfter):
-            failed(
-                Failure(.preparing, retryAfterMilliseconds: retryAfter),
-                .unavailable(upstream.name, text)
-            )
-        }
-    }
-
-    /// Builds the request for `found` and sends it.
-    private func send(_ found: UpstreamRoute, _ tape: JSONTape?) {
-        var route = found
-        route.plan.refused = refusedMembers
-        if let betas = connection.ledger.anthropicBeta, let head = connection.intake.input {
-            route.plan.betas = head.withBytes(in: betas) { Betas.split($0) }
-        }
-        var omissions = Omissions()
-        do throws(APIError) {
-            let built = try build(&route, tape, &omissions)
-            if request.choices[choice].isStrict, let name = omissions.names.first {
-                worker.builder.release(built)
-                throw .strict(name, omissions)
-            }
-            sent = built
-        } catch {
-            failed(Failure(.unsupported), error)
-            return
-        }
-        connection.ledger.omissions = omissions.isEmpty ? nil : omissions
-        launch(route)
-    }
-
-    private func build(
-        _ route: inout UpstreamRoute,
-        _ tape: JSONTape?,
-        _ omissions: inout Omissions
-    ) throws(APIError) -> RequestBuilder.Built {
-        if let stored = request.stored {
-            return worker.builder.build(
-                stored,
-                route,
-                upstream,
-                ledger: connection.ledger,
-                client: connection.intake.input
-            )
-        }
-        guard let body = connection.intake.bodyBuffer else {
-            preconditionFailure("a model request without a body was let in")
-        }
-        let range = connection.intake.bodyRange
-        let document = tape ?? scanAgain(body, range)
-        return try worker.builder.build(
-            request,
-            &route,
-            upstream,
-            RequestBuilder.Source(
-                tape: document,
-                body: body,
-                range: range,
-                head: connection.intake.input
-            ),
-            ledger: connection.ledger,
-            &omissions
-        )
-    }
-
-    /// The tape of a body that was scanned before: others have used the scanner since.
-    private func scanAgain(_ body: ByteBuffer, _ range: Range<Int>) -> JSONTape {
-        if let scan = connection.intake.scan { return scan.tape }
-        worker.scan.reset()
-        body.withBytes(in: range) { worker.scan.advance($0, isFinal: true) }
-        return worker.scan.tape
-    }
-
-    private func launch(_ route: UpstreamRoute) {
-        guard let sent else { return }
-        phase = .attempting
-        connection.ledger.attempts += 1
-        connection.ledger.upstreamStartedAt = Syscalls.monotonicNanoseconds()
-        upstream.calls += 1
-        var timeouts = worker.timeouts.upstream
-        if machine.deadline != .max { timeouts.total = machine.deadline &- worker.loop.now }
-        let outgoing = UpstreamRequest(
-            method: request.stored?.method ?? .post,
-            head: sent.wire,
-            body: sent.body,
-            timeouts: timeouts
-        )
-        let answer = AttemptAnswer(self, route, upstream)
-        answer.embedding = sent.embedding
-        self.answer = answer
-        if let batch = sent.batch {
-            // Each of its calls has timeouts of its own.
-            attempt = .batch(EmbeddingFanOut(batch, outgoing, machine.deadline, answer, connection))
-            return
-        }
-        attempt = upstream.begin(outgoing, answer, worker)
-        guard worker.timeouts.firstContent != .max else { return }
-        let due = worker.loop.now &+ worker.timeouts.firstContent
-        contentDeadline.set(due, on: worker.loop, self, kind: Self.contentKind)
-    }
 
     /// The attempt is over, however: frees what it held.
     private func attemptIsOver(_ result: Metrics.UpstreamResult) {
@@ -304,41 +178,6 @@ final class Exchange: EventHandler {
     /// Takes over what the attempt's stream has told, also one that was cut.
     private func noteUsage() {
         connection.ledger.usage = connection.ledger.usage ?? answer?.pipe?.usage
-    }
-
-    // MARK: What a target needs first
-
-    private func waitForUpstream() {
-        phase = .between
-        guard case .sap(let account) = upstream.service else { return }
-        account.whenReady { [weak self] in self?.upstreamIsReady() }
-        let due = worker.loop.now.addingClamped(SAPAccount.patienceNanoseconds)
-        preparingDeadline.set(due, on: worker.loop, self, kind: Self.preparingKind)
-    }
-
-    private func upstreamIsReady() {
-        guard phase == .between, machine.isAttempting else { return }
-        preparingDeadline.clear()
-        beginAttempt(nil)
-    }
-
-    /// Counts the tokens by ourselves.
-    private func answerEstimate(_ tape: JSONTape?) {
-        guard let body = connection.intake.bodyBuffer else { return }
-        let range = connection.intake.bodyRange
-        let document = tape ?? scanAgain(body, range)
-        let out = ByteBuffer(capacity: 64)
-        do throws(APIError) {
-            try body.withBytes(in: range) { bytes throws(APIError) in
-                try TokenCounting.answer(request.format, document, bytes, to: out)
-            }
-        } catch {
-            failed(Failure(.unsupported), error)
-            return
-        }
-        perform(machine.completed(now: worker.loop.now))
-        end()
-        deliver(200, out, fields: nil)
     }
 
     // MARK: What an attempt brings
@@ -462,7 +301,7 @@ final class Exchange: EventHandler {
 
     // MARK: Failures
 
-    private func failed(
+    func failed(
         _ failure: Failure,
         _ error: APIError,
         ending: AccessLogLine.Ending = .refused,

@@ -49,7 +49,8 @@ final class RequestStarter {
             throw .modelNotFound(Gateway.shown(name.span))
         }
         let found = TargetChoices.find(route, name.span, in: worker.models)
-        let pin = endpoint.format == .responses ? ResponseID.pin(ofRequest: tape.root, tape, bytes) : nil
+        let isResponse = endpoint.format == .responses
+        let pin = isResponse ? ResponseID.pin(ofRequest: tape.root, tape, bytes) : nil
         return ModelRequest(
             endpoint: endpoint,
             facts: facts,

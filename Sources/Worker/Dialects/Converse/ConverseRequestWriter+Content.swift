@@ -4,9 +4,6 @@ import JSON
 
 /// Turns and their blocks.
 extension ConverseRequestWriter {
-    /// Longest id of a call that Bedrock takes.
-    private static let idBytesMax = 64
-
     mutating func writeMessages(_ bytes: Span<UInt8>) throws(ConversionError) {
         writer.name("messages")
         writer.beginArray()
@@ -91,7 +88,7 @@ extension ConverseRequestWriter {
                     case .text(let block) = parts[position]
                 {
                     writeText(MessagesText.trimmed(block.text, bytes), bytes)
-                    writeCachePoint(block.cache)
+                    writeCachePoint(block.cache, bytes)
                 } else {
                     try writePart(parts[position], bytes)
                 }
@@ -112,15 +109,15 @@ extension ConverseRequestWriter {
         case .text(let block):
             guard turns.says(part, bytes) else { return }
             writeText(block.text, bytes)
-            writeCachePoint(block.cache)
+            writeCachePoint(block.cache, bytes)
         case .refusal(let text):
             if turns.says(part, bytes) { writeText(text, bytes) }
         case .media(let media):
             try writeMedia(media, bytes)
-            writeCachePoint(media.cache)
+            writeCachePoint(media.cache, bytes)
         case .toolCall(let call):
             writeToolCall(call, bytes)
-            writeCachePoint(call.cache)
+            writeCachePoint(call.cache, bytes)
         case .toolResult(let result): try writeToolResult(result, bytes)
         case .thinking(let thinking): writeThoughts(thinking, bytes)
         }
@@ -163,7 +160,7 @@ extension ConverseRequestWriter {
             writer.value("tooluse_\(callIDs.begin(call.name))")
         }
         writer.name("name")
-        writer.value(call.name, from: bytes)
+        writeID(call.name, bytes)
         writer.name("input")
         let scratch = scratch
         writer.document { scratch.appendObject(call.input, from: bytes, to: $0) }
@@ -171,12 +168,29 @@ extension ConverseRequestWriter {
         writer.endObject()
     }
 
+    /// Writes an id or a name of the characters that Bedrock takes, no longer than it takes.
+    ///
+    /// What is too long ends in a hash, because ids may differ at their ends only.
     private mutating func writeID(_ id: JSONText, _ bytes: Span<UInt8>) {
         writer.string { out in
             let start = out.count
             MessagesText.appendID(id, bytes, to: out)
-            if out.count - start > Self.idBytesMax { out.truncate(to: start + Self.idBytesMax) }
+            guard out.count - start > ModelRules.converseNameBytesMax else { return }
+            let hash = out.withBytes { Self.hash($0.extracting(start..<$0.count)) }
+            out.truncate(to: start + ModelRules.converseNameBytesMax - Self.hashBytesMax - 1)
+            out.append(UInt8(ascii: "_"))
+            out.append(hexadecimal: UInt(hash))
         }
+    }
+
+    /// Digits of a hash.
+    private static let hashBytesMax = 16
+
+    /// FNV-1a.
+    private static func hash(_ text: Span<UInt8>) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for index in text.indices { hash = (hash ^ UInt64(text[index])) &* 0x100_0000_01b3 }
+        return hash
     }
 
     private mutating func writeToolResult(
@@ -217,7 +231,7 @@ extension ConverseRequestWriter {
         writer.endObject()
         writer.endObject()
         // A mark cannot stand inside of a result.
-        writeCachePoint(result.cache ?? innerMark(result))
+        writeCachePoint(result.cache ?? innerMark(result), bytes)
     }
 
     private func innerMark(_ result: ToolResult) -> JSONFragment? {

@@ -8,8 +8,8 @@ extension ConverseRequestWriter {
         var tools = conversation.tools
         var choice = conversation.toolChoice
         if choice == ToolChoice.none {
-            // Converse has no word for it: no tools at all, unless the history needs them.
-            if turns.haveCalls { omit(.toolChoice) } else { tools = [] }
+            // Converse has no word for it, but nobody calls what is not there.
+            tools = []
             choice = nil
         }
         guard !tools.isEmpty || turns.haveCalls else {
@@ -40,11 +40,18 @@ extension ConverseRequestWriter {
     }
 
     private mutating func writeChoice(_ choice: ToolChoice?, _ bytes: Span<UInt8>) {
+        let isSingle = conversation.parallelToolCalls == false && takesSingleCalls
+        if conversation.parallelToolCalls == false, !isSingle { omit(.parallelToolCalls) }
         switch choice {
-        case nil, ToolChoice.none?: return
-        case .auto?:
-            writer.name("toolChoice")
-            writer.raw("{\"auto\":{}}")
+        case nil, ToolChoice.none?, .auto?:
+            if isSingle {
+                // The two choices are merged, and refused where both say which tool.
+                toolChoice = "{\"type\":\"auto\",\"disable_parallel_tool_use\":true}"
+            } else if choice == .auto {
+                writer.name("toolChoice")
+                writer.raw("{\"auto\":{}}")
+            }
+            return
         case .required?:
             writer.name("toolChoice")
             writer.raw("{\"any\":{}}")
@@ -58,6 +65,11 @@ extension ConverseRequestWriter {
             writer.endObject()
             writer.endObject()
         }
+        if isSingle { toolChoice = "{\"disable_parallel_tool_use\":true}" }
+    }
+
+    private var takesSingleCalls: Bool {
+        plan.rules.converse.takesSingleCalls && takes("tool_choice")
     }
 
     private mutating func writeTool(
@@ -87,7 +99,7 @@ extension ConverseRequestWriter {
         writer.endObject()
         writer.endObject()
         writer.endObject()
-        writeCachePoint(tool.cache)
+        writeCachePoint(tool.cache, bytes)
         if tool.isStrict == true { omit(.toolStrict) }
     }
 
@@ -117,7 +129,7 @@ extension ConverseRequestWriter {
             beginDocument(media, "txt", bytes)
             let value = ByteBuffer()
             text.appendValue(from: bytes, to: value)
-            writer.string { out in value.withBytes { MessagesBase64.append($0, to: out) } }
+            writer.string { out in value.withBytes { Base64.append(encoding: $0, to: out) } }
             endDocument()
         }
     }
@@ -204,16 +216,20 @@ extension ConverseRequestWriter {
     }
 
     private static func documentFormat(_ type: String) -> StaticString? {
-        switch type {
+        // Parameters such as the character set say nothing here.
+        let name = type.prefix { $0 != ";" }.lowercased()
+        return switch name {
         case "application/pdf": "pdf"
-        case "text/csv": "csv"
+        case "text/csv", "application/csv": "csv"
         case "application/msword": "doc"
         case "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx"
         case "application/vnd.ms-excel": "xls"
         case "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx"
-        case "text/html": "html"
-        case "text/plain": "txt"
-        case "text/markdown": "md"
+        case "text/html", "application/xhtml+xml": "html"
+        case "text/markdown", "text/x-markdown": "md"
+        case "application/json", "application/xml", "application/yaml": "txt"
+        // Source code and what else is to be read.
+        case _ where name.hasPrefix("text/"): "txt"
         default: nil
         }
     }

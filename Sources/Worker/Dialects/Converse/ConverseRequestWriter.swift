@@ -4,7 +4,8 @@ import JSON
 
 /// Writes a request of Bedrock Converse.
 ///
-/// What only Claude has (thinking, `top_k`, schemas) goes into `additionalModelRequestFields`.
+/// What Converse has no words for but the model has (Claude's thinking, `top_k`, schemas) goes into
+/// `additionalModelRequestFields`.
 struct ConverseRequestWriter {
     let conversation: Conversation
     let plan: RequestPlan
@@ -16,6 +17,8 @@ struct ConverseRequestWriter {
     var callIDs = ClaudeCallIDs()
     /// Documents so far, whose names must differ.
     var documents = 0
+    /// Claude's own `tool_choice`, for what Converse's cannot say.
+    var toolChoice: StaticString?
 
     static func write(
         _ conversation: Conversation,
@@ -56,8 +59,9 @@ struct ConverseRequestWriter {
         noteOmissions()
     }
 
-    func isRefused(_ member: String) -> Bool {
-        plan.refused.contains(member)
+    /// Whether the upstream takes a member of `additionalModelRequestFields`.
+    func takes(_ member: String) -> Bool {
+        !plan.refused.contains(member)
     }
 
     mutating func omit(_ field: ConversationField) {
@@ -72,9 +76,6 @@ struct ConverseRequestWriter {
         if conversation.topLogprobs != nil { omit(.topLogprobs) }
         if conversation.user != nil { omit(.user) }
         if reasoning.isOmitted || reasoning.isEffortOmitted { omit(.reasoning) }
-        if conversation.parallelToolCalls == false, !conversation.tools.isEmpty {
-            omit(.parallelToolCalls)
-        }
     }
 
     // MARK: System
@@ -90,7 +91,7 @@ struct ConverseRequestWriter {
         writer.beginArray()
         for block in conversation.system where !MessagesText.isBlank(block.text, bytes) {
             writeText(block.text, bytes)
-            writeCachePoint(block.cache)
+            writeCachePoint(block.cache, bytes)
         }
         if let instruction {
             writer.beginObject()
@@ -112,9 +113,26 @@ struct ConverseRequestWriter {
     }
 
     /// Puts a mark behind what one of Anthropic's marks stands in.
-    mutating func writeCachePoint(_ cache: JSONFragment?) {
-        guard cache != nil else { return }
-        writer.raw("{\"cachePoint\":{\"type\":\"default\"}}")
+    mutating func writeCachePoint(_ cache: JSONFragment?, _ bytes: Span<UInt8>) {
+        guard let cache else { return }
+        guard plan.rules.converse.takesCachePoints else {
+            omit(.cacheControl)
+            return
+        }
+        guard case .slice(let range) = cache,
+            let value = MessagesJSON.member("ttl", of: bytes.extracting(range)),
+            MessagesBytes.equal(bytes.extracting(range).extracting(value), "\"1h\"")
+        else {
+            // Five minutes is what lasts where nothing is said.
+            writer.raw("{\"cachePoint\":{\"type\":\"default\"}}")
+            return
+        }
+        if plan.rules.converse.takesCacheDuration {
+            writer.raw("{\"cachePoint\":{\"type\":\"default\",\"ttl\":\"1h\"}}")
+        } else {
+            omissions.add("cache_control.ttl")
+            writer.raw("{\"cachePoint\":{\"type\":\"default\"}}")
+        }
     }
 
     // MARK: Settings
@@ -168,37 +186,58 @@ struct ConverseRequestWriter {
     }
 
     private mutating func writeExtras(_ bytes: Span<UInt8>) {
-        var topK: Int?
-        if let value = conversation.topK {
-            if plan.rules.takesSampling, !reasoning.mode.isOn, plan.rules.claude.isNamed {
-                topK = value
-            } else {
-                omit(.topK)
-            }
+        let topK = topK
+        if conversation.topK != nil, topK == nil { omit(.topK) }
+        let schema = takes("output_config") ? MessagesFormat.schema(conversation, plan) : nil
+        let effort = takes("output_config") ? reasoning.effort : nil
+        if reasoning.effort != nil, effort == nil { omit(.reasoning) }
+        var betas: [String] = []
+        if plan.rules.claude.isNamed, takes("anthropic_beta") {
+            betas = MessagesBetas.body(plan, wantsLongContext: false, &omissions)
         }
-        let schema = MessagesFormat.schema(conversation, plan)
-        let betas =
-            plan.rules.claude.isNamed
-            ? MessagesBetas.body(plan, wantsLongContext: false, &omissions) : []
         guard
-            topK != nil || reasoning.mode.isOn || reasoning.effort != nil || schema != nil
-                || !betas.isEmpty, !isRefused("additionalModelRequestFields")
+            topK != nil || reasoning.mode.isOn || effort != nil || schema != nil
+                || toolChoice != nil || !betas.isEmpty
         else { return }
         writer.name("additionalModelRequestFields")
         writer.beginObject()
-        if let topK { writer.member("top_k", topK) }
+        if let topK { writeTopK(topK) }
         writeThinking()
-        if reasoning.effort != nil || schema != nil {
+        if effort != nil || schema != nil {
             writer.name("output_config")
             MessagesFormat.writeOutputConfig(
-                reasoning.effort,
+                effort,
                 schema,
                 plan.rules.claude,
                 bytes,
                 to: &writer
             )
         }
+        if let toolChoice {
+            writer.name("tool_choice")
+            writer.raw(toolChoice)
+        }
         MessagesBetas.write(betas, to: &writer)
+        writer.endObject()
+    }
+
+    private var topK: Int? {
+        guard plan.rules.takesSampling, !reasoning.mode.isOn else { return nil }
+        switch plan.rules.converse.topK {
+        case .unsupported: return nil
+        case .plain: return takes("top_k") ? conversation.topK : nil
+        case .nested: return takes("inferenceConfig") ? conversation.topK : nil
+        }
+    }
+
+    private mutating func writeTopK(_ topK: Int) {
+        guard plan.rules.converse.topK == .nested else {
+            writer.member("top_k", topK)
+            return
+        }
+        writer.name("inferenceConfig")
+        writer.beginObject()
+        writer.member("topK", topK)
         writer.endObject()
     }
 

@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import JSON
 
-/// Reads the events of a stream of Bedrock Converse.
+/// Reads the events of a stream of Bedrock Converse: objects with one member, whose name is the
+/// type.
 ///
-/// Each event is an object with one member, the event's name. Texts have no start; the counts come
-/// behind the reason to stop.
+/// Only calls have an event for their start. The counts come in `metadata`, behind the end of the
+/// message.
 struct ConverseStreamReader {
     /// Most calls of tools in one answer; what comes behind them is left out.
     private static let callsMax = 1024
 
-    /// Indexes of the blocks that are calls; the place in the list is the number of the call.
-    private var callBlocks: [Int] = []
+    private struct Call {
+        /// Index of the block; -1 where the event had none.
+        let block: Int
+        var isOpen = true
+    }
+
+    /// The place in the list is the number of the call.
+    private var calls: [Call] = []
+    private var hasMetadata = false
     private var hasFinished = false
-    private var hasUsage = false
     private var hasEnded = false
 
     /// Takes the JSON of one event.
@@ -25,37 +32,21 @@ struct ConverseStreamReader {
         guard !hasEnded else { return }
         var isKnown = false
         for member in tape.members(of: root) {
-            let value = member.value
-            if tape.equals(member.name, "contentBlockDelta", in: bytes) {
-                readDelta(value, tape, bytes, into: &events)
-            } else if tape.equals(member.name, "contentBlockStart", in: bytes) {
-                readStart(value, tape, bytes, into: &events)
-            } else if tape.equals(member.name, "contentBlockStop", in: bytes) {
-                if let call = call(of: value, tape, bytes) { events.append(.callEnd(index: call)) }
-            } else if tape.equals(member.name, "messageStart", in: bytes) {
-                events.append(.start(id: nil))
-            } else if tape.equals(member.name, "messageStop", in: bytes) {
-                readStop(value, tape, bytes, into: &events)
-            } else if tape.equals(member.name, "metadata", in: bytes) {
-                readMetadata(value, tape, bytes, into: &events)
-            } else {
-                continue
-            }
-            isKnown = true
+            isKnown = readMember(member.name, member.value, tape, bytes, into: &events) || isKnown
         }
         if !isKnown { readError(root, tape, bytes, into: &events) }
-        if hasFinished, hasUsage { end(into: &events) }
     }
 
     /// The stream's framing has ended; notes `end` if the format has no event for it and all was
     /// said.
     mutating func finish(into events: inout [StreamEvent]) {
+        // The counts may be missing; with a reason to stop the answer is whole.
         if hasFinished { end(into: &events) }
     }
 
     /// Whether the data of an event brings content and nothing else; false when in doubt.
     static func isPlainContent(_ data: Span<UInt8>) -> Bool {
-        // The quotes that SAP's Python makes of it, and AWS's own.
+        // The quotes of AWS, and those that SAP's Python makes of them.
         let start: StaticString = "{\"contentBlockDelta\""
         let python: StaticString = "{'contentBlockDelta'"
         let count = start.utf8CodeUnitCount
@@ -64,12 +55,142 @@ struct ConverseStreamReader {
         return MessagesBytes.equal(head, start) || MessagesBytes.equal(head, python)
     }
 
-    private mutating func end(into events: inout [StreamEvent]) {
-        guard !hasEnded else { return }
-        hasEnded = true
-        events.append(.end)
+    /// Whether the member is an event that is known.
+    private mutating func readMember(
+        _ name: JSONNode,
+        _ value: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) -> Bool {
+        if tape.equals(name, "contentBlockDelta", in: bytes) {
+            guard let delta = tape.member("delta", of: value, in: bytes) else { return true }
+            readDelta(delta, of: value, tape, bytes, into: &events)
+        } else if tape.equals(name, "contentBlockStart", in: bytes) {
+            readStart(value, tape, bytes, into: &events)
+        } else if tape.equals(name, "contentBlockStop", in: bytes) {
+            if let call = call(of: value, tape, bytes) { close(call, into: &events) }
+        } else if tape.equals(name, "messageStart", in: bytes) {
+            events.append(.start(id: nil))
+        } else if tape.equals(name, "messageStop", in: bytes) {
+            readStop(value, tape, bytes, into: &events)
+        } else if tape.equals(name, "metadata", in: bytes) {
+            readMetadata(value, tape, bytes, into: &events)
+        } else {
+            return false
+        }
+        return true
     }
 
+    private mutating func readStart(
+        _ event: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) {
+        guard let start = tape.member("start", of: event, in: bytes),
+            let toolUse = tape.member("toolUse", of: start, in: bytes),
+            !ConverseBlock.isOfServerTool(toolUse, tape, bytes),
+            let name = ConverseBlock.text("name", of: toolUse, tape, bytes),
+            calls.count < Self.callsMax
+        else { return }
+        let id = ConverseBlock.text("toolUseId", of: toolUse, tape, bytes)
+        events.append(.callStart(index: calls.count, id: id, name: name, signature: nil))
+        calls.append(Call(block: block(of: event, tape, bytes) ?? -1))
+    }
+
+    private func readDelta(
+        _ delta: JSONNode,
+        of event: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) {
+        for member in tape.members(of: delta) {
+            if tape.equals(member.name, "text", in: bytes) {
+                guard let text = piece(member.value, tape) else { continue }
+                events.append(.text(text))
+            } else if tape.equals(member.name, "toolUse", in: bytes) {
+                readInput(member.value, of: event, tape, bytes, into: &events)
+            } else if tape.equals(member.name, "reasoningContent", in: bytes) {
+                readReasoning(member.value, tape, bytes, into: &events)
+            }
+        }
+    }
+
+    private func readInput(
+        _ toolUse: JSONNode,
+        of event: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) {
+        guard let call = call(of: event, tape, bytes),
+            let input = tape.member("input", of: toolUse, in: bytes)
+        else { return }
+        if let text = piece(input, tape) {
+            events.append(.callInput(index: call, text))
+        } else if tape.kind(of: input) == .object {
+            events.append(.callObject(index: call, JSONFragment(input, tape)))
+        }
+    }
+
+    private func readReasoning(
+        _ node: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) {
+        for member in tape.members(of: node) {
+            guard let text = piece(member.value, tape) else { continue }
+            if tape.equals(member.name, "text", in: bytes) {
+                events.append(.thinking(text))
+            } else if tape.equals(member.name, "signature", in: bytes) {
+                events.append(.signature(text))
+            } else if tape.equals(member.name, "redactedContent", in: bytes) {
+                events.append(.encryptedThinking(text))
+            }
+        }
+    }
+
+    private mutating func readStop(
+        _ event: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) {
+        guard !hasFinished else { return }
+        for call in calls.indices { close(call, into: &events) }
+        hasFinished = true
+        events.append(
+            .finish(
+                ConverseFinish.reason(
+                    tape.member("stopReason", of: event, in: bytes),
+                    tape,
+                    bytes
+                ),
+                stopSequence: ConverseFinish.stopSequence(of: event, tape, bytes)
+            )
+        )
+        if hasMetadata { end(into: &events) }
+    }
+
+    private mutating func readMetadata(
+        _ event: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into events: inout [StreamEvent]
+    ) {
+        hasMetadata = true
+        if let node = tape.member("usage", of: event, in: bytes),
+            let usage = ConverseUsage.read(node, tape, bytes)
+        {
+            events.append(.usage(usage))
+        }
+        if hasFinished { end(into: &events) }
+    }
+
+    /// Takes an event of no known type: an exception, or a type of a later version.
     private func readError(
         _ root: JSONNode,
         _ tape: JSONTape,
@@ -78,109 +199,54 @@ struct ConverseStreamReader {
     ) {
         var found = ComplaintReader.find(root, tape, bytes)
         // What AWS says when it throws, once its framing is gone.
-        if found == nil, let message = tape.member("message", of: root, in: bytes),
-            tape.kind(of: message) == .string
+        if found == nil, tape.kind(of: root) == .object,
+            ConverseBlock.text("message", of: root, tape, bytes) != nil
         {
             found = ComplaintReader.read(root, tape, bytes)
         }
         if let found { events.append(.error(found)) }
     }
 
-    private mutating func readStop(
-        _ node: JSONNode,
-        _ tape: JSONTape,
-        _ bytes: Span<UInt8>,
-        into events: inout [StreamEvent]
-    ) {
-        guard !hasFinished else { return }
-        hasFinished = true
-        let reason = tape.member("stopReason", of: node, in: bytes)
-        events.append(.finish(ConverseUsage.reason(reason, tape, bytes), stopSequence: nil))
+    private mutating func end(into events: inout [StreamEvent]) {
+        guard !hasEnded else { return }
+        hasEnded = true
+        events.append(.end)
     }
 
-    private mutating func readMetadata(
-        _ node: JSONNode,
-        _ tape: JSONTape,
-        _ bytes: Span<UInt8>,
-        into events: inout [StreamEvent]
-    ) {
-        guard let counts = tape.member("usage", of: node, in: bytes),
-            let usage = ConverseUsage.read(counts, tape, bytes)
-        else { return }
-        hasUsage = true
-        events.append(.usage(usage))
-    }
-
-    private mutating func readStart(
-        _ node: JSONNode,
-        _ tape: JSONTape,
-        _ bytes: Span<UInt8>,
-        into events: inout [StreamEvent]
-    ) {
-        guard callBlocks.count < Self.callsMax,
-            let start = tape.member("start", of: node, in: bytes),
-            let tool = tape.member("toolUse", of: start, in: bytes),
-            let name = text("name", of: tool, tape, bytes)
-        else { return }
-        let call = callBlocks.count
-        callBlocks.append(index(of: node, tape, bytes) ?? -1)
-        let id = text("toolUseId", of: tool, tape, bytes)
-        events.append(.callStart(index: call, id: id, name: name, signature: nil))
-    }
-
-    private func readDelta(
-        _ node: JSONNode,
-        _ tape: JSONTape,
-        _ bytes: Span<UInt8>,
-        into events: inout [StreamEvent]
-    ) {
-        guard let delta = tape.member("delta", of: node, in: bytes) else { return }
-        if let piece = text("text", of: delta, tape, bytes) {
-            events.append(.text(piece))
-        } else if let tool = tape.member("toolUse", of: delta, in: bytes) {
-            guard let call = call(of: node, tape, bytes),
-                let input = tape.member("input", of: tool, in: bytes)
-            else { return }
-            if tape.kind(of: input) == .object {
-                events.append(.callObject(index: call, JSONFragment(input, tape)))
-            } else if let piece = text("input", of: tool, tape, bytes) {
-                events.append(.callInput(index: call, piece))
-            }
-        } else if let reasoning = tape.member("reasoningContent", of: delta, in: bytes) {
-            if let piece = text("text", of: reasoning, tape, bytes) {
-                events.append(.thinking(piece))
-            }
-            if let piece = text("signature", of: reasoning, tape, bytes) {
-                events.append(.signature(piece))
-            }
-            if let data = text("redactedContent", of: reasoning, tape, bytes) {
-                events.append(.encryptedThinking(data))
-            }
-        }
+    private mutating func close(_ call: Int, into events: inout [StreamEvent]) {
+        guard calls[call].isOpen else { return }
+        calls[call].isOpen = false
+        events.append(.callEnd(index: call))
     }
 
     /// The number of the call whose block an event is about; nil for other blocks.
-    private func call(of node: JSONNode, _ tape: JSONTape, _ bytes: Span<UInt8>) -> Int? {
-        guard let index = index(of: node, tape, bytes) else { return callBlocks.indices.last }
-        return callBlocks.lastIndex(of: index)
-    }
-
-    private func index(of node: JSONNode, _ tape: JSONTape, _ bytes: Span<UInt8>) -> Int? {
-        tape.member("contentBlockIndex", of: node, in: bytes).flatMap {
-            tape.integer(of: $0, in: bytes)
-        }
-    }
-
-    /// A member that is a string and not empty.
-    private func text(
-        _ name: StaticString,
-        of node: JSONNode,
+    private func call(
+        of event: JSONNode,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
-    ) -> JSONText? {
-        guard let value = tape.member(name, of: node, in: bytes), tape.kind(of: value) == .string
-        else { return nil }
-        let text = JSONText(value, tape)
-        return text.isEmpty ? nil : text
+    ) -> Int? {
+        let call =
+            if let block = block(of: event, tape, bytes) {
+                calls.lastIndex { $0.block == block }
+            } else {
+                calls.indices.last
+            }
+        guard let call, calls[call].isOpen else { return nil }
+        return call
+    }
+
+    private func block(
+        of event: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) -> Int? {
+        tape.member("contentBlockIndex", of: event, in: bytes)
+            .flatMap { tape.integer(of: $0, in: bytes) }
+    }
+
+    /// A string that is not empty; nil for others.
+    private func piece(_ node: JSONNode, _ tape: JSONTape) -> JSONText? {
+        guard let text = ConverseBlock.text(node, tape), !text.isEmpty else { return nil }
+        return text
     }
 }

@@ -2,41 +2,35 @@
 import JSON
 import Metrics
 
-/// Counts and ends of Bedrock Converse.
+/// The counts of `usage` in Converse, where cached tokens are not part of the input.
 enum ConverseUsage {
-    /// The counts of `usage`, where cached tokens are not part of the input; nil for no object.
+    /// Nil for what is no object.
     static func read(
         _ node: JSONNode,
         _ tape: JSONTape,
         _ bytes: Span<UInt8>
     ) -> TokenUsage? {
         guard tape.kind(of: node) == .object else { return nil }
-        func count(_ name: StaticString) -> UInt64 {
-            guard let value = tape.member(name, of: node, in: bytes),
-                let number = tape.integer(of: value, in: bytes), number > 0
-            else { return 0 }
-            return UInt64(number)
+        var counts = MessagesUsage()
+        for member in tape.members(of: node) {
+            // A count is no count where there is none: some models have a null here.
+            guard let value = tape.integer(of: member.value, in: bytes), value >= 0 else {
+                continue
+            }
+            if tape.equals(member.name, "inputTokens", in: bytes) {
+                counts.input = UInt64(value)
+            } else if tape.equals(member.name, "outputTokens", in: bytes) {
+                counts.output = UInt64(value)
+            } else if tape.equals(member.name, "cacheReadInputTokens", in: bytes)
+                || tape.equals(member.name, "cacheReadInputTokenCount", in: bytes)
+            {
+                counts.cacheRead = UInt64(value)
+            } else if tape.equals(member.name, "cacheWriteInputTokens", in: bytes)
+                || tape.equals(member.name, "cacheWriteInputTokenCount", in: bytes)
+            {
+                counts.cacheWrite = UInt64(value)
+            }
         }
-        var usage = MessagesUsage()
-        usage.input = count("inputTokens")
-        usage.output = count("outputTokens")
-        usage.cacheRead = count("cacheReadInputTokens")
-        usage.cacheWrite = count("cacheWriteInputTokens")
-        return usage.tokens
-    }
-
-    /// What a `stopReason` means; one that is missing or unknown is an ordinary end.
-    static func reason(
-        _ node: JSONNode?,
-        _ tape: JSONTape,
-        _ bytes: Span<UInt8>
-    ) -> FinishReason {
-        guard let node else { return .stop }
-        if tape.equals(node, "guardrail_intervened", in: bytes)
-            || tape.equals(node, "content_filtered", in: bytes)
-        {
-            return .contentFilter
-        }
-        return MessagesFinish.reason(node, tape, bytes)
+        return counts.tokens
     }
 }

@@ -50,33 +50,6 @@ enum MessagesBase64 {
         return nil
     }
 
-    /// Appends `bytes` as base64.
-    static func append(_ bytes: Span<UInt8>, to out: ByteBuffer) {
-        var at = 0
-        while at < bytes.count {
-            let count = min(3, bytes.count - at)
-            var group: UInt32 = 0
-            for index in 0..<3 {
-                group = group << 8 | (index < count ? UInt32(bytes[at + index]) : 0)
-            }
-            for index in 0..<4 {
-                let digit = UInt8(truncatingIfNeeded: group >> UInt32(18 - 6 * index)) & 63
-                out.append(index <= count ? self.digit(digit) : UInt8(ascii: "="))
-            }
-            at += count
-        }
-    }
-
-    private static func digit(_ value: UInt8) -> UInt8 {
-        switch value {
-        case 0..<26: UInt8(ascii: "A") + value
-        case 26..<52: UInt8(ascii: "a") + value - 26
-        case 52..<62: UInt8(ascii: "0") + value - 52
-        case 62: UInt8(ascii: "+")
-        default: UInt8(ascii: "/")
-        }
-    }
-
     private static func starts(_ content: Span<UInt8>, _ prefix: StaticString) -> Bool {
         let count = prefix.utf8CodeUnitCount
         guard content.count >= count else { return false }

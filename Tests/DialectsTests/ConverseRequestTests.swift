@@ -2,16 +2,14 @@
 import Bytes
 import Dialects
 import JSON
-import Metrics
 import Support
 import Testing
 
-struct ConverseTests {
-    // MARK: Requests
-
+struct ConverseRequestTests {
     struct Row: CustomTestStringConvertible {
         let name: String
         var model = "anthropic--claude-4.5-sonnet"
+        var host = ProviderHost.sapBedrock
         /// The client's request of Messages, without what is usual.
         let members: String
         var change: @Sendable (inout Conversation) -> Void = { _ in }
@@ -36,6 +34,7 @@ struct ConverseTests {
     private static func write(
         _ text: String,
         _ model: String,
+        _ host: ProviderHost = .sapBedrock,
         change: (inout Conversation) -> Void = { _ in },
         plan adapt: (inout RequestPlan) -> Void = { _ in }
     ) throws -> Converting.Request {
@@ -46,7 +45,7 @@ struct ConverseTests {
             document.bytes.span
         )
         change(&conversation)
-        var plan = RequestPlan(format: .converse, host: .sapBedrock, model: model, isStream: true)
+        var plan = RequestPlan(format: .converse, host: host, model: model, isStream: true)
         adapt(&plan)
         let out = ByteBuffer()
         var omissions = Omissions()
@@ -81,18 +80,65 @@ struct ConverseTests {
             written: #""inferenceConfig":{"maxTokens":7}"#
         ),
         Row(
-            name: "Nova has no top_k and does not think",
+            name: "Nova has its own top_k and does not think",
             model: "amazon--nova-pro",
             members:
                 #""temperature":0.2,"top_p":0.5,"top_k":4,"thinking":{"type":"enabled","budget_tokens":2000}"#,
-            written: #""inferenceConfig":{"temperature":0.2,"topP":0.5}"#,
-            dropped: ["top_k", "thinking"]
+            written:
+                #""inferenceConfig":{"temperature":0.2,"topP":0.5},"additionalModelRequestFields":{"inferenceConfig":{"topK":4}}"#,
+            dropped: ["thinking"]
+        ),
+        Row(
+            name: "others have no top_k",
+            model: "meta.llama3-3-70b-instruct-v1:0",
+            members: #""top_k":4"#,
+            written: "",
+            dropped: ["top_k"]
+        ),
+        Row(
+            name: "a member that was refused",
+            members: #""top_k":4"#,
+            plan: { $0.refused = ["top_k"] },
+            written: "",
+            dropped: ["top_k"]
         ),
         Row(
             name: "system and its mark",
             members:
                 #""system":[{"type":"text","text":"Be brief.","cache_control":{"type":"ephemeral"}},{"type":"text","text":""}]"#,
             written: #""system":[{"text":"Be brief."},{"cachePoint":{"type":"default"}}]"#
+        ),
+        Row(
+            name: "a mark that lasts",
+            model: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+            host: .bedrock,
+            members:
+                #""system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}},{"type":"text","text":"b","cache_control":{"type":"ephemeral","ttl":"5m"}}]"#,
+            written:
+                #""system":[{"text":"a"},{"cachePoint":{"type":"default","ttl":"1h"}},{"text":"b"},{"cachePoint":{"type":"default"}}]"#
+        ),
+        Row(
+            name: "a mark that cannot last",
+            members:
+                #""system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral","ttl":"1h"}}]"#,
+            written: #""system":[{"text":"a"},{"cachePoint":{"type":"default"}}]"#,
+            dropped: ["cache_control.ttl"]
+        ),
+        Row(
+            name: "Nova refuses marks",
+            model: "amazon--nova-pro",
+            members:
+                #""system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]"#,
+            written: #""system":[{"text":"a"}]"#,
+            dropped: ["cache_control"]
+        ),
+        Row(
+            name: "old Claudes refuse marks",
+            model: "anthropic.claude-3-5-sonnet-20240620-v1:0",
+            members:
+                #""system":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}}]"#,
+            written: #""system":[{"text":"a"}]"#,
+            dropped: ["cache_control"]
         ),
         Row(
             name: "thinking",
@@ -142,8 +188,41 @@ struct ConverseTests {
         Row(
             name: "one call at a time",
             members: tool + #","tool_choice":{"type":"auto","disable_parallel_tool_use":true}"#,
+            written:
+                #""toolConfig":{"tools":[\#(toolWritten)]},"additionalModelRequestFields":{"tool_choice":{"type":"auto","disable_parallel_tool_use":true}}"#
+        ),
+        Row(
+            name: "one call of a tool",
+            members: tool + #","tool_choice":{"type":"any","disable_parallel_tool_use":true}"#,
+            written:
+                #""toolConfig":{"tools":[\#(toolWritten)],"toolChoice":{"any":{}}},"additionalModelRequestFields":{"tool_choice":{"disable_parallel_tool_use":true}}"#
+        ),
+        Row(
+            name: "one call at a time for a model that cannot be told",
+            model: "amazon--nova-pro",
+            members: tool + #","tool_choice":{"type":"auto","disable_parallel_tool_use":true}"#,
             written: #""toolConfig":{"tools":[\#(toolWritten)],"toolChoice":{"auto":{}}}"#,
             dropped: ["tool_choice.disable_parallel_tool_use"]
+        ),
+        Row(
+            name: "one call at a time, refused",
+            members: tool + #","tool_choice":{"type":"auto","disable_parallel_tool_use":true}"#,
+            plan: { $0.refused = ["tool_choice"] },
+            written: #""toolConfig":{"tools":[\#(toolWritten)],"toolChoice":{"auto":{}}}"#,
+            dropped: ["tool_choice.disable_parallel_tool_use"]
+        ),
+        Row(
+            name: "one call at a time without tools",
+            members: "",
+            change: { $0.parallelToolCalls = false },
+            written: ""
+        ),
+        Row(
+            name: "no tool more",
+            members: tool
+                + #","tool_choice":{"type":"none"},"messages":[{"role":"user","content":"x"},{"role":"assistant","content":[{"type":"tool_use","id":"i","name":"a","input":{}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"i","content":"y"}]}]"#,
+            written:
+                #""messages":[{"role":"user","content":[{"text":"x"}]},{"role":"assistant","content":[{"toolUse":{"toolUseId":"i","name":"a","input":{}}}]},{"role":"user","content":[{"toolResult":{"toolUseId":"i","content":[{"text":"y"}],"status":"success"}}]}],"toolConfig":{"tools":[{"toolSpec":{"name":"unavailable_tool","description":"Stands for the tools of earlier turns. Never call it.","inputSchema":{"json":{"type":"object","properties":{}}}}}]}"#
         ),
         Row(name: "no tool", members: tool + #","tool_choice":{"type":"none"}"#, written: ""),
         Row(
@@ -185,6 +264,28 @@ struct ConverseTests {
                 #""messages":[{"role":"user","content":[{"document":{"format":"pdf","name":"My file 1 pdf (1)","source":{"bytes":"AAAA"}}},{"document":{"format":"csv","name":"document 2","source":{"bytes":"AAAA"}}},{"document":{"format":"txt","name":"document 3","source":{"bytes":"YQpiw6k="}}},{"text":"."}]}]"#
         ),
         Row(
+            name: "formats of documents",
+            members: #""messages":[{"role":"user","content":"x"}]"#,
+            change: { conversation in
+                for type in ["application/json", "text/x-swift; charset=utf-8", "Text/Markdown"] {
+                    conversation.messages[0].parts.append(
+                        .media(Media(.document, .text(type), .base64(.text("AAAA"))))
+                    )
+                }
+            },
+            written:
+                #""messages":[{"role":"user","content":[{"text":"x"},{"document":{"format":"txt","name":"document 1","source":{"bytes":"AAAA"}}},{"document":{"format":"txt","name":"document 2","source":{"bytes":"AAAA"}}},{"document":{"format":"md","name":"document 3","source":{"bytes":"AAAA"}}}]}]"#
+        ),
+        Row(
+            name: "Llama wants the user's turn last",
+            model: "meta.llama3-3-70b-instruct-v1:0",
+            members:
+                #""messages":[{"role":"user","content":"x"},{"role":"assistant","content":"c"}]"#,
+            written:
+                #""messages":[{"role":"user","content":[{"text":"x"}]},{"role":"assistant","content":[{"text":"c"}]},{"role":"user","content":[{"text":"Continue exactly where your last message ends."}]}]"#,
+            dropped: ["messages[-1]"]
+        ),
+        Row(
             name: "turns in order",
             model: "anthropic--claude-4.6-sonnet",
             members:
@@ -207,6 +308,7 @@ struct ConverseTests {
         let request = try Self.write(
             Self.body(row.members, Self.turn),
             row.model,
+            row.host,
             change: row.change,
             plan: row.plan
         )
@@ -254,6 +356,65 @@ struct ConverseTests {
         }
     }
 
+    /// Ids that only differ at their ends stay different, and results keep their calls.
+    @Test func shortensLongIDs() throws {
+        let ids = ["1", "2"].map { String(repeating: "i", count: 70) + $0 }
+        let name = String(repeating: "n.", count: 40)
+        let calls = ids.map { #"{"type":"tool_use","id":"\#($0)","name":"\#(name)","input":{}}"# }
+        let results = ids.map { #"{"type":"tool_result","tool_use_id":"\#($0)","content":"y"}"# }
+        let text = #"""
+            {"messages":[{"role":"user","content":"x"},
+             {"role":"assistant","content":[\#(calls.joined(separator: ","))]},
+             {"role":"user","content":[\#(results.joined(separator: ","))]}]}
+            """#
+        let body = try JSONValue(Self.write(text, "anthropic--claude-4.5-sonnet").body)
+        let called = try #require(body["messages"]?[1]?["content"]?.array)
+            .compactMap { $0["toolUse"] }
+        let answered = try #require(body["messages"]?[2]?["content"]?.array)
+            .compactMap { $0["toolResult"]?["toolUseId"]?.string }
+        let written = called.compactMap { $0["toolUseId"]?.string }
+        #expect(written == answered)
+        #expect(Set(written).count == 2)
+        for text in written + called.compactMap({ $0["name"]?.string }) {
+            #expect((1...64).contains(text.utf8.count))
+            #expect(text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+        }
+    }
+
+    @Test func namesOfDocumentsDiffer() throws {
+        let name = String(repeating: "a_b  c.", count: 60) + "ä"
+        let document = #"""
+            {"type":"document","title":"\#(name)","source":{"type":"base64",
+             "media_type":"application/pdf","data":"AAAA"}}
+            """#
+        let text = #"{"messages":[{"role":"user","content":[\#(document),\#(document)]}]}"#
+        let body = try JSONValue(Self.write(text, "anthropic--claude-4.5-sonnet").body)
+        let blocks = try #require(body["messages"]?[0]?["content"]?.array)
+        let names = blocks.compactMap { $0["document"]?["name"]?.string }
+        #expect(Set(names).count == 2)
+        for name in names {
+            #expect((1...200).contains(name.utf8.count))
+            #expect(!name.contains("  ") && name.first != " " && name.last != " ")
+            #expect(
+                name.allSatisfy {
+                    $0.isASCII && ($0.isLetter || $0.isNumber || " -()[]".contains($0))
+                }
+            )
+        }
+    }
+
+    @Test func givesOneAnswer() {
+        let error = #expect(throws: ConversionError.self) {
+            try Converting.request(
+                #"{"model":"m","n":2,"messages":[{"role":"user","content":"x"}]}"#,
+                from: .chat,
+                RequestPlan(format: .converse, host: .bedrock, model: "m", isStream: false)
+            )
+        }
+        #expect(error?.kind == .unsupported)
+        #expect(error?.place == .path("n"))
+    }
+
     @Test(arguments: 0..<100)
     func everyRequestIsJSON(_ seed: Int) throws {
         var random = RandomMessages(seed: UInt64(seed))
@@ -269,169 +430,5 @@ struct ConverseTests {
                 #expect(error.message.contains("inline") && text.contains("https://"))
             }
         }
-    }
-
-    // MARK: Answers
-
-    private static func read(_ text: String) throws -> Answer {
-        let document = try Converting.Document(text)
-        let bytes = document.bytes.span
-        return try Conversion.readAnswer(.converse, document.tape.root, document.tape, bytes)
-    }
-
-    @Test func readsAnswers() throws {
-        let text = #"""
-            {"output":{"message":{"role":"assistant","content":[
-              {"reasoningContent":{"reasoningText":{"text":"hm","signature":"s"}}},
-              {"reasoningContent":{"redactedContent":"eA=="}},{"text":"Noon."},{"new":{}},
-              {"toolUse":{"toolUseId":"t1","name":"f","input":{"a":1}}},
-              {"toolUse":{"toolUseId":"t2","name":"g"}}]}},"stopReason":"tool_use",
-             "usage":{"inputTokens":40,"outputTokens":5,"totalTokens":45,
-              "cacheReadInputTokens":7,"cacheWriteInputTokens":2},"metrics":{"latencyMs":700}}
-            """#
-        let answer = try Self.read(text)
-        var conversation = Conversation(.messages)
-        conversation.messages = [Message(.assistant, answer.parts)]
-        let meaning = try Meaning(conversation, of: text)
-        #expect(
-            meaning.turns.first?.items == [
-                .thinking(text: "hm", signature: "s", encrypted: nil),
-                .thinking(text: nil, signature: nil, encrypted: "eA=="),
-                .text("Noon."),
-                .call(id: "t1", name: "f", input: .object(["a": .number(1)]), signature: nil),
-                .call(id: "t2", name: "g", input: .object([:]), signature: nil),
-            ]
-        )
-        #expect(answer.finish == .toolCalls)
-        let usage = TokenUsage(input: 49, output: 5, cached: 7, cacheWrite: 2)
-        #expect(answer.usage == usage)
-    }
-
-    @Test(arguments: [
-        ("end_turn", FinishReason.stop), ("stop_sequence", .stopSequence), ("max_tokens", .length),
-        ("tool_use", .toolCalls), ("guardrail_intervened", .contentFilter),
-        ("content_filtered", .contentFilter), ("model_context_window_exceeded", .length),
-        ("something_new", .stop),
-    ])
-    func finishReasons(_ name: String, _ reason: FinishReason) throws {
-        let answer = try Self.read(
-            #"{"output":{"message":{"content":[]}},"stopReason":"\#(name)"}"#
-        )
-        #expect(answer.finish == reason)
-        #expect(answer.usage == nil)
-    }
-
-    @Test(arguments: [
-        ("[]", ""), ("{}", "output"), (#"{"output":{}}"#, "output.message"),
-        (#"{"output":{"message":{"content":"x"}}}"#, "output.message.content"),
-        (#"{"message":"no"}"#, "output"),
-    ])
-    func refusesWhatIsNoAnswer(_ text: String, _ path: String) throws {
-        let document = try Converting.Document(text)
-        let error = #expect(throws: ConversionError.self) { try Self.read(text) }
-        let found = error?.path(document.tape, document.bytes.span)
-        #expect(found == path)
-    }
-
-    // MARK: Streams
-
-    struct Transcript: CustomTestStringConvertible {
-        let name: String
-        let events: [String]
-        let steps: [String]
-        var testDescription: String { name }
-    }
-
-    @Test(arguments: [
-        Transcript(
-            name: "a text, the counts behind the end",
-            events: [
-                #"{"messageStart":{"role":"assistant"}}"#,
-                #"{"contentBlockDelta":{"delta":{"text":"it's"},"contentBlockIndex":0,"p":"ab"}}"#,
-                #"{"contentBlockDelta":{"delta":{"text":""},"contentBlockIndex":0}}"#,
-                #"{"contentBlockStop":{"contentBlockIndex":0}}"#,
-                #"{"messageStop":{"stopReason":"end_turn"}}"#,
-                #"{"metadata":{"usage":{"inputTokens":40,"outputTokens":5,"totalTokens":45,"cacheReadInputTokens":3},"metrics":{"latencyMs":700}}}"#,
-            ],
-            steps: ["start -", "text it's", "finish stop", "usage 43 5 3 0", "end"]
-        ),
-        Transcript(
-            name: "thoughts and calls",
-            events: [
-                #"{"contentBlockDelta":{"delta":{"reasoningContent":{"text":"hm"}},"contentBlockIndex":0}}"#,
-                #"{"contentBlockDelta":{"delta":{"reasoningContent":{"signature":"s"}},"contentBlockIndex":0}}"#,
-                #"{"contentBlockDelta":{"delta":{"reasoningContent":{"redactedContent":"eA=="}},"contentBlockIndex":1}}"#,
-                #"{"contentBlockStart":{"start":{"toolUse":{"toolUseId":"t1","name":"f"}},"contentBlockIndex":2}}"#,
-                #"{"contentBlockStart":{"start":{"toolUse":{"toolUseId":"t2","name":"g"}},"contentBlockIndex":3}}"#,
-                #"{"contentBlockDelta":{"delta":{"toolUse":{"input":"{\"a\":"}},"contentBlockIndex":2}}"#,
-                #"{"contentBlockDelta":{"delta":{"toolUse":{"input":{"b":1}}},"contentBlockIndex":3}}"#,
-                #"{"contentBlockDelta":{"delta":{"toolUse":{"input":"1}"}},"contentBlockIndex":2}}"#,
-                #"{"contentBlockStop":{"contentBlockIndex":2}}"#,
-                #"{"contentBlockStop":{"contentBlockIndex":3}}"#,
-                #"{"messageStop":{"stopReason":"tool_use"}}"#,
-            ],
-            steps: [
-                "thinking hm", "signature s", "encrypted eA==", "call 0 t1 f", "call 1 t2 g",
-                #"input 0 {"a":"#, #"object 1 {"b":1}"#, "input 0 1}", "callEnd 0", "callEnd 1",
-                "finish toolCalls", "end",
-            ]
-        ),
-        Transcript(
-            name: "the counts before the end",
-            events: [
-                #"{"metadata":{"usage":{"inputTokens":1,"outputTokens":2}}}"#,
-                #"{"messageStop":{"stopReason":"max_tokens"}}"#,
-                #"{"messageStop":{"stopReason":"max_tokens"}}"#,
-            ],
-            steps: ["usage 1 2 0 0", "finish length", "end"]
-        ),
-        Transcript(
-            name: "a stream that breaks off",
-            events: [#"{"contentBlockDelta":{"delta":{"text":"a"}}}"#],
-            steps: ["text a"]
-        ),
-        Transcript(
-            name: "exceptions",
-            events: [
-                #"{"throttlingException":{"message":"Too many tokens"}}"#,
-                #"{"internalServerException":{"message":"Oops"}}"#,
-                #"{"message":"Something"}"#,
-            ],
-            steps: ["error 429 Too many tokens", "error 500 Oops", "error - Something"]
-        ),
-        Transcript(
-            name: "what nobody knows",
-            events: [
-                "{}", "[]", #"{"new":{}}"#, #"{"contentBlockDelta":{}}"#,
-                #"{"contentBlockDelta":{"delta":{"toolUse":{"input":"x"}},"contentBlockIndex":0}}"#,
-                #"{"contentBlockStart":{"start":{},"contentBlockIndex":0}}"#,
-                #"{"contentBlockStop":{"contentBlockIndex":0}}"#, #"{"metadata":{}}"#,
-            ],
-            steps: []
-        ),
-    ])
-    func readsStreams(_ row: Transcript) throws {
-        var reader = StreamReader(.converse)
-        var found: [String] = []
-        for event in row.events {
-            let document = try Converting.Document(event)
-            var steps: [StreamStep] = []
-            reader.read(document.tape.root, document.tape, document.bytes.span, into: &steps)
-            found += steps.map { StreamSteps.text($0, document.bytes) }
-        }
-        var steps: [StreamStep] = []
-        reader.finish(into: &steps)
-        found += steps.map { StreamSteps.text($0, []) }
-        #expect(found == row.steps)
-    }
-
-    @Test(arguments: [
-        (#"{"contentBlockDelta":{}}"#, true), ("{'contentBlockDelta': {}}", true),
-        (#"{"contentBlockStop":{}}"#, false), (#"{"contentBlockDelt"#, false), ("", false),
-    ])
-    func plainContent(_ data: String, _ isPlain: Bool) {
-        let bytes = Array(data.utf8)
-        let found = StreamReader.isPlainContent(.converse, bytes.span)
-        #expect(found == isPlain)
     }
 }
