@@ -84,6 +84,10 @@ bench: release ## Measure beside nginx, write docs/BENCHMARKS.md (ARGS=--quick: 
 	@swift build -c release --product BenchTool
 	@python3 Benchmarks/bench.py $(ARGS)
 
+.PHONY: compatibility
+compatibility: ## Write docs/COMPATIBILITY.md from the test that proves it
+	@APUS_UPDATE_DOCS=1 swift test --disable-xctest --filter CompatibilityTests
+
 .PHONY: format
 format: ## Format all Swift files
 	@swift format -i -r $(swift_sources)

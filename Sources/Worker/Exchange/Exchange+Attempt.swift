@@ -21,7 +21,6 @@ extension Exchange {
             isStream: request.isStream,
             api: target.api,
             maxTokensDefault: target.maxTokens,
-            turn: machine.attempts.total,
             pin: request.pin
         )
         switch upstream.service.route(question, of: upstream) {

@@ -40,9 +40,8 @@ final class SAPAccount: EventHandler {
     private var waiters: [() -> Void] = []
     /// Loop time until which a deployment is left alone.
     private var cooling: [String: UInt64] = [:]
-    private var turn = 0
     /// Routes without their token, so that names are taken apart once per listing.
-    private var routeCache: [RouteKey: [UpstreamRoute?]] = [:]
+    private var routeCache: [RouteKey: SAPRouteRing] = [:]
     private var authorization = (token: Secret(""), field: OutgoingField("authorization", ""))
 
     init(
@@ -98,12 +97,12 @@ final class SAPAccount: EventHandler {
         }
         refreshIfOld(token)
         let known = routes(question, upstream)
-        guard !known.isEmpty else {
+        guard !known.routes.isEmpty else {
             guard config.discovers, !table.isKnown else { return .unknownModel }
             if let listingFailure { return .failed(listingFailure, retryAfterMilliseconds: 1000) }
             return .waiting
         }
-        guard var route = next(of: known, question) else {
+        guard var route = next(of: known) else {
             return .unsupported("cannot do this with the model '\(question.model)'")
         }
         if token != authorization.token {
@@ -115,15 +114,15 @@ final class SAPAccount: EventHandler {
     }
 
     /// The routes of all deployments that may answer; an entry is nil where one cannot do it.
-    private func routes(_ question: RouteQuestion, _ upstream: Upstream) -> [UpstreamRoute?] {
+    private func routes(_ question: RouteQuestion, _ upstream: Upstream) -> SAPRouteRing {
         // Requests for stored responses are rare, and name what no other one does.
         guard question.pin == nil, question.stored == nil else {
-            return makeRoutes(question, upstream)
+            return SAPRouteRing(makeRoutes(question, upstream))
         }
         let key = RouteKey(question)
         if let known = routeCache[key] { return known }
-        let made = makeRoutes(question, upstream)
-        if !made.isEmpty, routeCache.count < Self.routesMax { routeCache[key] = made }
+        let made = SAPRouteRing(makeRoutes(question, upstream))
+        if !made.routes.isEmpty, routeCache.count < Self.routesMax { routeCache[key] = made }
         return made
     }
 
@@ -135,9 +134,9 @@ final class SAPAccount: EventHandler {
     }
 
     /// One of the routes, in turns, those that failed lately last.
-    private func next(of known: [UpstreamRoute?], _ question: RouteQuestion) -> UpstreamRoute? {
-        turn &+= 1
-        let first = (turn &+ question.turn) % known.count
+    private func next(of ring: SAPRouteRing) -> UpstreamRoute? {
+        let known = ring.routes
+        let first = ring.next()
         guard known.count > 1, !cooling.isEmpty else { return known[first] }
         let now = loop.now
         for offset in 0..<known.count {

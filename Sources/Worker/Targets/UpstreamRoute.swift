@@ -24,8 +24,6 @@ struct RouteQuestion {
     /// The format that the configuration asks for.
     var api: TargetAPI?
     var maxTokensDefault: Int?
-    /// Counts attempts, so that several deployments of one model take turns.
-    var turn = 0
     /// The deployment that has to answer, by its pin.
     var pin: UInt32?
 

@@ -113,12 +113,16 @@ final class WorkerHarness {
 
     /// The access-log lines so far.
     func accessLines() throws -> [JSONValue] {
+        try logLines().map { try JSONValue($0) }.filter { $0["msg"]?.string == "request" }
+    }
+
+    /// All lines of the log so far.
+    func logLines() throws -> [String] {
         repeat {
             worker.log.flush()
             while case .bytes = Syscalls.read(logPipe.raw, into: logText, minimum: 64 << 10) {}
         } while worker.log.hasPending
-        return try logText.text.split(separator: "\n").map { try JSONValue(String($0)) }
-            .filter { $0["msg"]?.string == "request" }
+        return logText.text.split(separator: "\n").map { String($0) }
     }
 
     /// What the worker has counted, its gauges brought up to date.
