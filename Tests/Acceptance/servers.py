@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -98,7 +97,7 @@ class LiteLLM:
             "model_list": models, "general_settings": {"master_key": LITELLM_KEY},
             "router_settings": {"num_retries": 0, "disable_cooldowns": True}}))
         self._server = Server(
-            [Path(sys.executable).parent / "litellm", "--config", path, "--host", "127.0.0.1",
+            [Path(os.environ["LITELLM_ENVIRONMENT"]) / "bin/litellm", "--config", path, "--host", "127.0.0.1",
              "--port", self.port, "--telemetry", "False"], directory / "litellm.log",
             {"LITELLM_LOCAL_MODEL_COST_MAP": "True"})
 
@@ -109,41 +108,34 @@ class LiteLLM:
         self._server.stop()
 
 
+def key(name, secret, **more):
+    digest = hashlib.sha256(secret.encode()).hexdigest()
+    return {"name": name, "hash": f"sha256:{digest}", "user": name, **more}
+
+
 class Apus:
-    """The release build with the demo upstream and, when given, LiteLLM as a second one."""
+    """The release build with a configuration; addresses and keys are added to it."""
 
-    def __init__(self, directory, litellm=None):
+    def __init__(self, directory, config):
         self.port, self.status_port = free_port(), free_port()
-        upstreams = {
-            "demo": {"kind": "demo"},
-            # Nothing listens there.
-            "nowhere": {"kind": "openai", "base_url": f"http://127.0.0.1:{free_port()}/v1",
-                        "api_key": "sk-unused"},
-        }
-        models = {"short-name": {"targets": [{"upstream": "demo", "model": "echo"}]}}
-        if litellm:
-            upstreams["litellm"] = {
-                "kind": "openai", "base_url": f"http://127.0.0.1:{litellm.port}/v1",
-                "api_key": LITELLM_KEY}
-            models["lite"] = {"targets": [{"upstream": "litellm", "model": "plain"}]}
-
-        def key(name, secret, **more):
-            digest = hashlib.sha256(secret.encode()).hexdigest()
-            return {"name": name, "hash": f"sha256:{digest}", "user": name, **more}
-
         path = directory / "apus.json"
         path.write_text(json.dumps({
             "listen": [f"127.0.0.1:{self.port}"],
             "status": {"listen": f"127.0.0.1:{self.status_port}"},
-            "workers": 3, "upstreams": upstreams, "models": models,
+            "workers": 3,
             "keys": [key("all", CLIENT_KEY), key("narrow", NARROW_KEY, models=["short-name"])],
             "timeouts": {"headers": "5s", "first_content": "5s", "idle": "2s"},
+            **config,
         }, indent=2))
+        self._start(directory, path)
+
+    def _start(self, directory, path, options=()):
         runtime = directory / "run"
         runtime.mkdir()
         self.log = directory / "apus.log"
         self._server = Server(
-            [Path(os.environ["APUS_BINARIES"]) / "apus", "serve", "--config", path], self.log,
+            [Path(os.environ["APUS_BINARIES"]) / "apus", "serve", "--config", path, *options],
+            self.log,
             {"RUNTIME_DIRECTORY": str(runtime)})
         try:
             self._server.wait_until(self.port, "/health", 20)
@@ -152,8 +144,12 @@ class Apus:
             raise
 
     @property
+    def origin(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}/v1"
+        return f"{self.origin}/v1"
 
     def status(self):
         return json.loads(get(self.status_port, "/status")[1])

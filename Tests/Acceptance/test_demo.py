@@ -4,7 +4,7 @@
 import json
 import time
 
-import httpx
+import httpx2
 import openai
 import pytest
 from servers import CLIENT_KEY, get
@@ -238,7 +238,7 @@ def test_concurrent_streams(apus):
 
     async def all_of_them():
         async with openai.AsyncOpenAI(base_url=apus.url, api_key=CLIENT_KEY, max_retries=0,
-                                      timeout=httpx.Timeout(20)) as client:
+                                      timeout=httpx2.Timeout(20)) as client:
             await asyncio.gather(*(one(client, number) for number in range(50)))
 
     asyncio.run(all_of_them())

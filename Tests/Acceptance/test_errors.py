@@ -3,7 +3,7 @@
 
 import time
 
-import httpx
+import httpx2
 import openai
 import pytest
 from servers import CLIENT_KEY, NARROW_KEY, free_port
@@ -146,9 +146,9 @@ def test_client_timeout(apus):
 
 
 def test_client_timeout_inside_a_stream(apus):
-    """The SDK gives httpx's read timeout as it is once a stream has begun."""
-    with client_with(apus, timeout=httpx.Timeout(20, read=0.7)) as client:
-        with pytest.raises((openai.APITimeoutError, httpx.ReadTimeout)):
+    """The SDK gives its transport's read timeout as it is once a stream has begun."""
+    with client_with(apus, timeout=httpx2.Timeout(20, read=0.7)) as client:
+        with pytest.raises((openai.APITimeoutError, httpx2.ReadTimeout)):
             list(chat(client, "demo/stall", stream=True))
 
 

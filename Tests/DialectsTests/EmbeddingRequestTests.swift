@@ -521,10 +521,37 @@ struct EmbeddingRequestTests {
         plan.rules.namesModel = row.namesModel
         var splice = JSONSplice()
         var omissions = Omissions()
-        EmbeddingAdapter.adapt(row.format, plan, document.tape, bytes, &omissions, into: &splice)
+        try EmbeddingAdapter.adapt(
+            row.format,
+            plan,
+            document.tape,
+            bytes,
+            &omissions,
+            into: &splice
+        )
         let out = ByteBuffer()
         splice.append(original: bytes, to: out)
         #expect(out.text == row.body)
         #expect(omissions.names == row.dropped)
+    }
+
+    @Test("of another shape are not changed", arguments: ["[]", "7", #"{"model":"x","z":1}"#])
+    func adaptsNothing(_ text: String) throws {
+        let document = try Converting.Document(text)
+        var plan = RequestPlan(format: .chat, host: .sapAzure, model: "m", isStream: false)
+        plan.rules.namesModel = false
+        var splice = JSONSplice()
+        var omissions = Omissions()
+        #expect(throws: ConversionError.self) {
+            try EmbeddingAdapter.adapt(
+                .nvidia,
+                plan,
+                document.tape,
+                document.bytes.span,
+                &omissions,
+                into: &splice
+            )
+        }
+        #expect(splice.isEmpty)
     }
 }

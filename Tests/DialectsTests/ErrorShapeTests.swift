@@ -39,6 +39,15 @@ struct ErrorShapeTests {
         )
     }
 
+    @Test("Only Anthropic's clients know 529, and only of an upstream") func overloaded() {
+        let upstream = APIError(503, .upstream, "upstream_overloaded", "Wait.")
+        #expect(upstream.status(as: .anthropic) == 529)
+        #expect(upstream.status(as: .openAI) == 503)
+        #expect(upstream.status(as: .gemini) == 503)
+        #expect(APIError(503, .server, "stopping", "Wait.").status(as: .anthropic) == 503)
+        #expect(Self.error.status(as: .anthropic) == 429)
+    }
+
     struct Status {
         let status: Int
         let anthropic: String

@@ -60,6 +60,18 @@ enum Endpoint: Equatable {
         }
     }
 
+    /// The same of a client that names itself with Google's key field: models in its shape.
+    var inGoogleForm: Endpoint {
+        switch self {
+        case .models: .geminiModels
+        case .model: .geminiModel
+        case .chatCompletions, .plainChat, .completions, .embeddings, .responses,
+            .responsesCompact, .response, .messages, .countTokens, .gemini, .geminiModels,
+            .geminiModel, .health:
+            self
+        }
+    }
+
     private enum Methods {
         case post, get, getAndDelete
     }

@@ -52,6 +52,13 @@ extension APIError {
         writer.endObject()
     }
 
+    /// The status of an answer in this shape.
+    ///
+    /// Anthropic's clients know an overloaded provider by a status of its own, 529.
+    package func status(as shape: ErrorShape) -> Int {
+        shape == .anthropic && status == 503 && kind == .upstream ? 529 : status
+    }
+
     /// Appends OpenAI's inner error object.
     package func appendOpenAI(to writer: inout JSONWriter) {
         writer.beginObject()

@@ -103,12 +103,9 @@ final class EmbeddingFanOut {
 
     // MARK: What calls bring
 
-    fileprivate func received(_ bytes: Int) {
+    fileprivate func received(_ bytes: Int, by call: FanOutCall) {
         receivedBytes += bytes
-        guard receivedBytes > AttemptAnswer.answerBytesMax, let sink, let call = running.first
-        else {
-            return
-        }
+        guard receivedBytes > AttemptAnswer.answerBytesMax, let sink else { return }
         // The sink has the same limit, and says what is to be said.
         let parts = bodies.compactMap { $0 } + running.map(\.body)
         begin(of: call, sink)
@@ -196,7 +193,7 @@ private final class FanOutCall: UpstreamSink {
 
     override func upstreamData(_ bytes: Span<UInt8>) {
         body.append(bytes)
-        fanOut?.received(bytes.count)
+        fanOut?.received(bytes.count, by: self)
     }
 
     override func upstreamEnded(_ result: UpstreamResult) {

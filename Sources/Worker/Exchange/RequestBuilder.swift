@@ -162,7 +162,7 @@ final class RequestBuilder {
                 case .conversation, .countTokens:
                     try Conversion.adaptRequest(route.plan, tape, bytes, &omissions, into: &splice)
                 case .embedding(let format):
-                    EmbeddingAdapter.adapt(
+                    try EmbeddingAdapter.adapt(
                         format,
                         route.plan,
                         tape,

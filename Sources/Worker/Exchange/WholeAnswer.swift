@@ -127,16 +127,35 @@ struct WholeAnswer {
         _ bytes: Span<UInt8>
     ) -> Verdict {
         guard let wish else { preconditionFailure("embeddings without anybody's wish") }
+        if format.isOpenAI, wish.client == .openAI,
+            let verdict = passedOn(format, wish, tape, bytes)
+        {
+            return verdict
+        }
         do throws(ConversionError) {
             let answer = try EmbeddingAnswer.read(format, wish, tape, bytes)
-            if format.isOpenAI, wish.client == .openAI, answer.meets(wish, tape) {
-                return .pass(answer.usage)
-            }
             let out = ByteBuffer(capacity: bytes.count + 256)
             let usage = try answer.write(wish, model: identity.model, tape, bytes, to: out)
             return .written(out, usage)
         } catch {
             return .failed(undecodable("an answer that \(error.message)", bytes))
+        }
+    }
+
+    /// An answer in the client's own format, in which only the form of the vectors may be wrong.
+    ///
+    /// What is no list of vectors goes on as well: the client asked this upstream in its own words.
+    private func passedOn(
+        _ format: EmbeddingFormat,
+        _ wish: EmbeddingWish,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>
+    ) -> Verdict? {
+        do throws(ConversionError) {
+            let answer = try EmbeddingAnswer.read(format, wish, tape, bytes)
+            return answer.meets(wish, tape) ? .pass(answer.usage) : nil
+        } catch {
+            return .pass(nil)
         }
     }
 

@@ -328,7 +328,8 @@ final class ClientConnection: EventHandler {
         ledger.error = error.code
         if ledger.ending == .complete { ledger.ending = .refused }
         if error.closesConnection { closesAfterAnswer = true }
-        let writer = beginAnswer(status: error.status)
+        let shape = ledger.endpoint?.format.errorShape ?? .openAI
+        let writer = beginAnswer(status: error.status(as: shape))
         writer.field("content-type", "application/json")
         if let allow = error.allow { writer.field("allow", allow) }
         if let seconds = error.retryAfterSeconds {
@@ -340,12 +341,11 @@ final class ClientConnection: EventHandler {
         if error.status == 401 { writer.field("www-authenticate", "Bearer") }
         addFields()
         let body = ByteBuffer(capacity: 512)
-        appendError(error, to: body)
+        appendError(error, as: shape, to: body)
         body.withBytes { finishAnswer(writer, body: $0) }
     }
 
-    private func appendError(_ error: APIError, to body: ByteBuffer) {
-        let shape = ledger.endpoint?.format.errorShape ?? .openAI
+    private func appendError(_ error: APIError, as shape: ErrorShape, to body: ByteBuffer) {
         guard shape == .anthropic else {
             error.append(as: shape, to: body)
             return

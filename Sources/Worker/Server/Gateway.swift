@@ -73,7 +73,9 @@ final class Gateway {
                 (head.path.lowerBound + $0.lowerBound)..<(head.path.lowerBound + $0.upperBound)
             }
             ledger.query = head.query
-            return match.endpoint
+            // Google's SDK asks for its models below `/v1`, where OpenAI's are.
+            let isGoogle = head.fields.first(.xGoogApiKey) != nil
+            return isGoogle ? match.endpoint.inGoogleForm : match.endpoint
         }
         if head.method == .options, head.targetForm == .asterisk { return .health }
         ledger.route = .notFound

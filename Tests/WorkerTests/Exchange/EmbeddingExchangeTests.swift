@@ -326,6 +326,18 @@ struct EmbeddingExchangeTests {
         expectNothingLeft(harness)
     }
 
+    @Test("what OpenAI's clients understand better than we goes through")
+    func unknown() throws {
+        let strange = #"{"object":"list","vectors":7}"#
+        let (harness, _) = try start { _ in [.request, TestUpstream.json(200, strange)] }
+        let client = try harness.client()
+        try client.send(request(1, "up/m"))
+        let answer = try client.answer()
+        #expect(answer.status == 200)
+        #expect(answer.body == strange)
+        expectNothingLeft(harness)
+    }
+
     @Test("Gemini's clients are answered by OpenAI's interface")
     func geminiClient() throws {
         let list = #"{"data":[{"embedding":[0.5]},{"embedding":[1.5]}]}"#

@@ -21,21 +21,27 @@ package enum EmbeddingAdapter {
         _ bytes: Span<UInt8>,
         _ omissions: inout Omissions,
         into splice: inout JSONSplice
-    ) {
+    ) throws(ConversionError) {
         let root = tape.root
+        try ChatFields.object(root, tape)
         var inputType: JSONNode?
         var goes = 0
+        var hasInput = false
         var hasModel = false
         for member in tape.members(of: root) {
             let fate = fate(member.name, member.value, format, plan, tape, bytes)
             if fate != .stays { goes += 1 }
             if fate == .isDropped { omissions.add(tape.string(of: member.name, in: bytes) ?? "") }
-            if tape.equals(member.name, "model", in: bytes) {
+            if tape.equals(member.name, "input", in: bytes) {
+                hasInput = true
+            } else if tape.equals(member.name, "model", in: bytes) {
                 hasModel = tape.equals(member.value, plan.model.utf8.span, in: bytes)
             } else if tape.equals(member.name, "input_type", in: bytes) {
                 inputType = member.value
             }
         }
+        // Also what keeps the object from losing all of its members, to which a splice adds none.
+        guard hasInput else { throw ChatFields.missing("input", of: root, tape, bytes) }
         if goes > 0 {
             splice.removeMembers(of: root, tape: tape, bytes: bytes) { name, value in
                 fate(name, value, format, plan, tape, bytes) != .stays
