@@ -220,13 +220,17 @@ struct ResponsesBody {
             }
             return
         }
-        guard effort != nil || reasoning.showsThoughts == true, takes("reasoning") else { return }
+        // Clients of Messages that ask for thoughts see them unless they say otherwise.
+        let isMessages = conversation.format == .messages
+        let asksForThoughts = isMessages && (reasoning.budget != nil || reasoning.isAdaptive)
+        let showsThoughts = reasoning.showsThoughts ?? asksForThoughts
+        guard effort != nil || showsThoughts, takes("reasoning") else { return }
         writer.name("reasoning")
         writer.beginObject()
         if let effort {
             writer.member("effort", OpenAIModel(plan.model).nearest(effort).rawValue)
         }
-        if reasoning.showsThoughts == true { writer.member("summary", "auto") }
+        if showsThoughts { writer.member("summary", "auto") }
         writer.endObject()
     }
 
