@@ -32,7 +32,7 @@ struct Defects41LaterTests {
             ("Authorization: hello world", 401), ("x-api-key: my hello key", 401), ("", 401),
         ]
         for (field, status) in fields {
-            let answer = try gateway.post(
+            let answer = try gateway.postAlone(
                 "/v1/chat/completions",
                 Self.chat,
                 field.isEmpty ? "" : field + "\r\n"
@@ -94,19 +94,21 @@ struct Defects41LaterTests {
     @Test("21: a 401 has the shape that each SDK reads")
     func defect21() throws {
         let gateway = try Self.guarded()
-        let chat = try gateway.post("/v1/chat/completions", Self.chat)
+        let key = "Authorization: Bearer wrong\r\n"
+        let chat = try gateway.postAlone("/v1/chat/completions", Self.chat, key)
         #expect(chat.status == 401)
         #expect(try chat.json.names == ["error"])
         #expect(try chat.json["error"]?.names == ["message", "type", "param", "code"])
         #expect(try chat.json["error"]?["code"]?.string == "invalid_api_key")
-        let messages = try gateway.post("/v1/messages", Self.claude)
+        let messages = try gateway.postAlone("/v1/messages", Self.claude, key)
         #expect(messages.status == 401)
         #expect(try messages.json["type"]?.string == "error")
         #expect(try messages.json["error"]?["type"]?.string == "authentication_error")
         #expect(try messages.json["error"]?["message"]?.isString == true)
-        let gemini = try gateway.post(
+        let gemini = try gateway.postAlone(
             "/v1beta/models/m:generateContent",
-            GeminiForm.request(Scenario.text.asked)
+            GeminiForm.request(Scenario.text.asked),
+            key
         )
         #expect(gemini.status == 401)
         #expect(try gemini.json["error"]?["status"]?.string == "UNAUTHENTICATED")

@@ -291,7 +291,10 @@ struct FailoverTests {
         }
     }
 
-    @Test("an error behind content reaches the client in its dialect", arguments: ClientDialect.allCases)
+    @Test(
+        "an error behind content reaches the client in its dialect",
+        arguments: ClientDialect.allCases
+    )
     func lateError(_ client: ClientDialect) throws {
         let gateway = try MockGateway.pair(MockGateway.quick)
         let start =

@@ -112,7 +112,9 @@ struct SAPExchangeTests {
         #expect(blue.status == 502)
         let again = try gateway.post("/v1/chat/completions", MockGateway.chat("red/gpt-4.1"))
         #expect(again.status == 200)
-        #expect(gateway.mock.modelRequests.map { $0.fields["ai-resource-group"] } == ["red", "red"])
+        #expect(
+            gateway.mock.modelRequests.map { $0.fields["ai-resource-group"] } == ["red", "red"]
+        )
     }
 
     @Test("deployments of one model take turns")

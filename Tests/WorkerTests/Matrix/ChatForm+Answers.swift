@@ -227,8 +227,13 @@ extension ChatForm {
         }
         problems.check(identities.count == 1, "several identities: \(identities.sorted())")
         problems.check(hasFinished, "no finish reason")
-        problems.check((usage != nil) == wantsUsage, "usage: wanted \(wantsUsage), got \(usage != nil)")
-        for index in told.calls.indices { told.calls[index].arguments = problems.json(texts[index]) }
+        problems.check(
+            (usage != nil) == wantsUsage,
+            "usage: wanted \(wantsUsage), got \(usage != nil)"
+        )
+        for index in told.calls.indices {
+            told.calls[index].arguments = problems.json(texts[index])
+        }
         if let usage { told.usage = self.usage(usage, &problems) }
         return told
     }

@@ -46,7 +46,9 @@ enum ChatForm {
             case .image(let type, let base64):
                 content.append([
                     "type": "image_url",
-                    "image_url": ["url": .string("data:\(type);base64,\(base64)"), "detail": "low"],
+                    "image_url": [
+                        "url": .string("data:\(type);base64,\(base64)"), "detail": "low",
+                    ],
                 ])
             case .call(let call):
                 calls.append([

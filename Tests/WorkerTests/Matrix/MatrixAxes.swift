@@ -109,7 +109,8 @@ struct UpstreamRow: CustomTestStringConvertible {
     var entries: String {
         [(name, model), (name + "-think", thinker ?? model)].map { name, model in
             let api = api.map { #", "api": "\#($0)""# } ?? ""
-            return #""\#(name)": {"targets": [{"upstream": "\#(upstream)", "model": "\#(model)"\#(api)}]}"#
+            return
+                #""\#(name)": {"targets": [{"upstream": "\#(upstream)", "model": "\#(model)"\#(api)}]}"#
         }.joined(separator: ",\n")
     }
 

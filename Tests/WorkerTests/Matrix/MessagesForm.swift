@@ -76,7 +76,10 @@ enum MessagesForm {
                 .joined(separator: "\n\n")
         }
         let messages = body["messages"]?.array ?? []
-        problems.check(messages.first?["role"]?.string == "user", "a first message that is no user's")
+        problems.check(
+            messages.first?["role"]?.string == "user",
+            "a first message that is no user's"
+        )
         for (index, message) in messages.enumerated() {
             let role = message["role"]?.string ?? ""
             problems.check(role == "user" || role == "assistant", "the role '\(role)'")

@@ -62,6 +62,13 @@ struct MockGateway {
         try ask(TestRequest.post(path, body.text(), fields))
     }
 
+    /// Sends a body to a path on a connection of its own: a refusal by key ends its connection.
+    func postAlone(_ path: String, _ body: Wire, _ fields: String = "") throws -> TestAnswer {
+        let client = try harness.client()
+        try client.send(TestRequest.post(path, body.text(), fields))
+        return try client.answer()
+    }
+
     /// What upstreams were asked, by the first part of their paths.
     var asked: [String] {
         mock.modelRequests.map { request in

@@ -129,7 +129,8 @@ struct Scenario: CustomTestStringConvertible {
                 Asked.Turn(
                     isUser: true,
                     parts: [
-                        .result(id: "call_c1", text: "12:00"), .result(id: "call_c2", text: "20:00"),
+                        .result(id: "call_c1", text: "12:00"),
+                        .result(id: "call_c2", text: "20:00"),
                         .result(id: "call_c3", text: "sent"), .text("And now?"),
                     ]
                 ),

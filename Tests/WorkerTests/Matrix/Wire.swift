@@ -2,7 +2,7 @@
 import Support
 
 /// JSON to be written: members keep their order, because vendors' bytes have one.
-indirect enum Wire: Equatable {
+indirect enum Wire {
     case null
     case bool(Bool)
     case int(Int)
@@ -21,14 +21,16 @@ indirect enum Wire: Equatable {
         case python
     }
 
-    static func == (left: Wire, right: Wire) -> Bool { left.text() == right.text() }
-
     init(_ value: JSONValue) {
         switch value {
         case .null: self = .null
         case .bool(let flag): self = .bool(flag)
         case .number(let number):
-            if let whole = Int(exactly: number) { self = .int(whole) } else { self = .double(number) }
+            if let whole = Int(exactly: number) {
+                self = .int(whole)
+            } else {
+                self = .double(number)
+            }
         case .string(let text): self = .string(text)
         case .array(let items): self = .array(items.map { Wire($0) })
         case .object(let members):
@@ -93,9 +95,12 @@ indirect enum Wire: Equatable {
             case "\r": out += "\\r"
             case "\t": out += "\\t"
             case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                out += style == .python ? "\\x" + hex(scalar.value, 2) : "\\u" + hex(scalar.value, 4)
+                out +=
+                    style == .python ? "\\x" + hex(scalar.value, 2) : "\\u" + hex(scalar.value, 4)
             case _ where style == .python && scalar.properties.generalCategory == .format:
-                out += scalar.value > 0xFFFF ? "\\U" + hex(scalar.value, 8) : "\\u" + hex(scalar.value, 4)
+                out +=
+                    scalar.value > 0xFFFF
+                    ? "\\U" + hex(scalar.value, 8) : "\\u" + hex(scalar.value, 4)
             case _ where style == .ascii && scalar.value > 0x7E:
                 for unit in UTF16.encode(scalar) ?? UTF16.encodedReplacementCharacter {
                     out += "\\u" + hex(UInt32(unit), 4)
