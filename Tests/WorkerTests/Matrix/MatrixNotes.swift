@@ -77,13 +77,6 @@ struct MatrixNote {
                 changes: [.losesThoughts]
             )
         }
-        if cell.client == .messages, cell.format == .responses {
-            return MatrixNote(
-                reason: "OpenAI tells a summary of thoughts only if `thinking.display` asks for "
-                    + "one; without it the number of tokens comes back.",
-                changes: [.losesThoughts]
-            )
-        }
         return nil
     }
 }

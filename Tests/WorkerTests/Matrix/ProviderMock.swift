@@ -212,7 +212,7 @@ final class ProviderMock {
     ) -> [[UInt8]] {
         let framing: ProviderFraming =
             request.path.hasPrefix("/model/")
-            ? .amazon : request.path.hasPrefix("/v2/") ? .bare : isArray ? .array : .named
+            ? .amazon : isArray ? .array : request.path.hasPrefix("/v2/") ? .bare : .named
         return framing.events(format, told, manner)
     }
 }
