@@ -7,6 +7,10 @@ import Testing
 
 @testable import Worker
 
+/// The later half of the list.
+///
+/// Number 27, an address that a container cannot change, is proven where programs are started:
+/// `FleetStart` of the black-box tests, "options override the configuration".
 @Suite("Defects of other proxies, 17 to 30")
 struct Defects41LaterTests {
     private static let chat = MockGateway.chat("sap/gpt-4.1")
@@ -202,14 +206,6 @@ struct Defects41LaterTests {
             #expect(answer.status == 200)
             #expect(gateway.mock.modelRequests.last?.path.hasSuffix("f606/invoke") == true)
         }
-    }
-
-    /// Containers are configured by the file and by options; `FleetStartTests` of the black-box
-    /// tests proves `--listen` and `--workers`, this the absence of a second way.
-    @Test("27: no variable of the environment moves the address")
-    func defect27() throws {
-        let gateway = try MockGateway()
-        #expect(try gateway.ask(TestRequest.get("/health")).status == 200)
     }
 
     @Test("28: an unknown model is not replaced by another")
