@@ -41,7 +41,19 @@ struct GeminiAdapterTests {
             "SAP: ids and budgets of nothing",
             .sapVertex,
             turns,
-            #"{ "contents": [{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"id":2}}}]},{"parts":{"function_call":{"name":"f","args":{"id":1}}}}], "generationConfig":{"thinkingConfig":{"thinkingBudget":-1,"x":[1]}}, "unknown" : 1.0e2 }"#
+            #"{ "contents": [{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"id":2}}}]},{"parts":{"function_call":{"name":"f","args":{"id":1}}},"role":"user"}], "generationConfig":{"thinkingConfig":{"thinkingBudget":-1,"x":[1]}}, "unknown" : 1.0e2 }"#
+        ),
+        Row(
+            "SAP: turns without a role are the user's",
+            .sapVertex,
+            #"{"contents":[{"parts":[{"text":"a"}]},{},{"role":"model","parts":[]}]}"#,
+            #"{"contents":[{"parts":[{"text":"a"}],"role":"user"},{"role":"user"},{"role":"model","parts":[]}]}"#
+        ),
+        Row(
+            "Google: a turn may have no role",
+            .gemini,
+            #"{"contents":[{"parts":[{"text":"a"}]}]}"#,
+            #"{"contents":[{"parts":[{"text":"a"}]}]}"#
         ),
         Row(
             "SAP: other budgets stay",

@@ -236,7 +236,7 @@ struct ResponsesRequestTests {
             name: "a small budget",
             format: .messages,
             change: { $0.reasoning = Reasoning(budget: 1024) },
-            has: #""reasoning":{"effort":"low"}"#
+            has: #""reasoning":{"effort":"low","summary":"auto"}"#
         ),
         Setting(
             name: "a budget",

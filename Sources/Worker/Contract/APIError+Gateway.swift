@@ -119,7 +119,7 @@ extension APIError {
             502,
             .upstream,
             "upstream_invalid_response",
-            "The upstream '\(upstream)' sent \(what) where a JSON object was expected."
+            "The upstream '\(upstream)' sent \(what)."
         )
     }
 

@@ -117,7 +117,7 @@ struct WholeAnswer {
             }
             return .events(out, answer.usage)
         } catch {
-            return .failed(undecodable("an answer that \(error.message)", bytes))
+            return .failed(undecodable("an answer that cannot be read: it \(error.message)", bytes))
         }
     }
 

@@ -24,6 +24,7 @@ struct RequestLedger {
     var idempotencyKey: Range<Int>?
     var openaiBeta: Range<Int>?
     var anthropicBeta: Range<Int>?
+    var anthropicVersion: Range<Int>?
     /// The model or id that the path names, percent-encoded.
     var pathName: Range<Int>?
     /// What follows `?` in the target.
@@ -83,6 +84,7 @@ struct RequestLedger {
     /// The fields that only Anthropic's clients send.
     mutating func noteAnthropic(_ head: borrowing RequestHead, in bytes: Span<UInt8>) {
         anthropicBeta = head.fields.first(named: "anthropic-beta", in: bytes)?.value
+        anthropicVersion = head.fields.first(named: "anthropic-version", in: bytes)?.value
     }
 
     private static func identifier(_ field: HeaderField?, in bytes: Span<UInt8>) -> Range<Int>? {

@@ -56,6 +56,8 @@ struct UpstreamRoute {
     var framing = StreamFraming.Kind.events
     /// Fields of this request alone, a token among them.
     var fields: [OutgoingField] = []
+    /// `anthropic-version` of a client that names none.
+    var version: String?
     /// Names upstream and deployment in ids of stored responses.
     var pin: UInt32?
     /// The deployment of SAP AI Core that answers, and the token that was used.

@@ -77,6 +77,13 @@ final class UpstreamServer {
         switch route.plan.host {
         case .anthropic:
             Self.pass("anthropic-beta: ", ledger.anthropicBeta, head, to: out)
+            if ledger.anthropicVersion != nil {
+                Self.pass("anthropic-version: ", ledger.anthropicVersion, head, to: out)
+            } else if let version = route.version {
+                out.append("anthropic-version: ")
+                out.append(version)
+                out.append("\r\n")
+            }
         case .openAI, .compatible, .azure:
             Self.pass("openai-beta: ", ledger.openaiBeta, head, to: out)
         case .gemini, .bedrock, .sapAzure, .sapBedrock, .sapVertex, .sapOpenSource,

@@ -140,6 +140,8 @@ enum UpstreamService {
         _ upstream: Upstream,
         _ version: String
     ) -> RouteAnswer {
+        // Its counter takes what a client of Messages writes, and refuses what others have to.
+        if question.operation == .countTokens, question.client != .messages { return .estimate }
         let plan = upstream.plan(.messages, .anthropic, question, model: question.model)
         var route: UpstreamRoute
         switch question.operation {
@@ -152,7 +154,7 @@ enum UpstreamService {
         case .embed: return .unsupported("has no embeddings")
         case .stored: return .unsupported("stores no responses")
         }
-        route.fields = [OutgoingField("anthropic-version", version)]
+        route.version = version
         return .route(route)
     }
 

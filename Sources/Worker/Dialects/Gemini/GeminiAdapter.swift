@@ -30,6 +30,7 @@ enum GeminiAdapter {
                 && dropped.contains(GeminiValue.label(member.name, tape, bytes))
             if isDropped { continue }
             if tape.equals(member.name, "contents", in: bytes) {
+                nameRoles(member.value, tape, bytes, into: &splice)
                 removeIDs(member.value, tape, bytes, into: &splice)
             } else if tape.equals(
                 member.name,
@@ -39,6 +40,20 @@ enum GeminiAdapter {
             ) {
                 allowThinking(member.value, tape, bytes, into: &splice)
             }
+        }
+    }
+
+    /// Google's own interface takes a turn without a role for the user's, Vertex refuses it.
+    private static func nameRoles(
+        _ contents: JSONNode,
+        _ tape: JSONTape,
+        _ bytes: Span<UInt8>,
+        into splice: inout JSONSplice
+    ) {
+        let role = "\"user\""
+        for content in GeminiParts(contents, tape) where tape.kind(of: content) == .object {
+            guard tape.member("role", of: content, in: bytes) == nil else { continue }
+            splice.setMember("role", of: content, to: role.utf8.span, tape: tape, bytes: bytes)
         }
     }
 
