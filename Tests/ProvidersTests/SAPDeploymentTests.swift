@@ -265,6 +265,15 @@ struct SAPDeploymentTableTests {
         #expect(table.refreshAt == 5 * Self.second)
     }
 
+    @Test("keep to the interval of the configuration, which bounds the waits after failures")
+    func interval() {
+        var table = SAPDeploymentTable(refreshInterval: 8 * Self.second)
+        _ = table.update([], now: 7)
+        #expect(table.refreshAt == 7 + 8 * Self.second)
+        for _ in 0..<4 { table.updateFailed(now: 9) }
+        #expect(table.refreshAt == 9 + 8 * Self.second)
+    }
+
     @Test("filter every name")
     func filters() {
         var table = SAPDeploymentTable(

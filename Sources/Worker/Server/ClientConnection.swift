@@ -330,29 +330,11 @@ final class ClientConnection: EventHandler {
         if error.closesConnection { closesAfterAnswer = true }
         let shape = ledger.endpoint?.format.errorShape ?? .openAI
         let writer = beginAnswer(status: error.status(as: shape))
-        writer.field("content-type", "application/json")
-        if let allow = error.allow { writer.field("allow", allow) }
-        if let seconds = error.retryAfterSeconds {
-            writer.field("retry-after", decimal: seconds)
-        }
-        if let shouldRetry = error.shouldRetry {
-            writer.field("x-should-retry", shouldRetry ? "true" : "false")
-        }
-        if error.status == 401 { writer.field("www-authenticate", "Bearer") }
+        error.appendFields(to: writer)
         addFields()
         let body = ByteBuffer(capacity: 512)
-        appendError(error, as: shape, to: body)
+        error.append(as: shape, of: ledger, head: intake.input, to: body)
         body.withBytes { finishAnswer(writer, body: $0) }
-    }
-
-    private func appendError(_ error: APIError, as shape: ErrorShape, to body: ByteBuffer) {
-        guard shape == .anthropic else {
-            error.append(as: shape, to: body)
-            return
-        }
-        let id = ByteBuffer(capacity: 64)
-        ledger.id.append(to: id, head: intake.input)
-        error.append(as: shape, requestID: id.text, to: body)
     }
 
     /// Answers a request that is not read to its end, and closes.

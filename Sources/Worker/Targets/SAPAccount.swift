@@ -63,6 +63,7 @@ final class SAPAccount: EventHandler {
             pins: config.deployments.flatMap { pinned in
                 pinned.deployments.map { .init(name: pinned.model, deploymentID: $0) }
             },
+            refreshInterval: config.discoveryInterval,
             isIncluded: { model in
                 let bytes = Array(model.utf8)
                 return config.deployments.contains { $0.model == model }

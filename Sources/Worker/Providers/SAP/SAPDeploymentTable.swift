@@ -30,9 +30,10 @@ package struct SAPDeploymentTable {
         }
     }
 
-    /// How often a list is fetched: new deployments take minutes to start anyway.
-    package static let refreshInterval: UInt64 = 300_000_000_000
-    /// The wait after the first failure; it doubles with each one up to `refreshInterval`.
+    /// How often a list is fetched unless somebody says otherwise: new deployments take minutes to
+    /// start anyway.
+    package static let refreshIntervalDefault: UInt64 = 300_000_000_000
+    /// The wait after the first failure; it doubles with each one up to the interval.
     package static let retryInterval: UInt64 = 5_000_000_000
 
     private struct Configuration {
@@ -41,6 +42,7 @@ package struct SAPDeploymentTable {
     }
 
     private let pins: [Pin]
+    private let refreshInterval: UInt64
     private let isIncluded: (String) -> Bool
     /// What the last list said; nil before the first one.
     private var listed: [SAPDeployment]?
@@ -64,9 +66,14 @@ package struct SAPDeploymentTable {
 
     /// A table that offers the pinned deployments until it knows better.
     ///
-    /// `isIncluded` filters names, the pinned ones too.
-    package init(pins: [Pin] = [], isIncluded: @escaping (String) -> Bool = { _ in true }) {
+    /// `isIncluded` filters names, the pinned ones too; `refreshInterval` is in nanoseconds.
+    package init(
+        pins: [Pin] = [],
+        refreshInterval: UInt64 = refreshIntervalDefault,
+        isIncluded: @escaping (String) -> Bool = { _ in true }
+    ) {
         self.pins = pins
+        self.refreshInterval = refreshInterval
         self.isIncluded = isIncluded
         rebuild()
     }
@@ -94,7 +101,7 @@ package struct SAPDeploymentTable {
     package mutating func update(_ deployments: [SAPDeployment], now: UInt64) -> Change {
         listed = deployments
         failures = 0
-        refreshAt = now + Self.refreshInterval
+        refreshAt = now + refreshInterval
         let used = Set(deployments.compactMap(\.configurationID))
         configurations = configurations.filter { used.contains($0.key) }
         return rebuild()
@@ -105,7 +112,7 @@ package struct SAPDeploymentTable {
         // 6 doublings pass the longest wait.
         let wait = Self.retryInterval << min(failures, 6)
         failures += 1
-        refreshAt = now + min(wait, Self.refreshInterval)
+        refreshAt = now + min(wait, refreshInterval)
     }
 
     /// A configuration was fetched.
