@@ -171,7 +171,7 @@ final class AttemptAnswer: UpstreamSink {
             request,
             route,
             upstream.name,
-            exchange.identity,
+            self.exchange.identity,
             embedding: embedding
         )
         let verdict = answer.judge(status, buffer, worker.streamWork)

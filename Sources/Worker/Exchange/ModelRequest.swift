@@ -21,7 +21,9 @@ struct TargetChoice {
 }
 
 /// A client's request for a model, checked, as all of its attempts need it.
-struct ModelRequest {
+///
+/// A class: several parts of an exchange hold it, and as a value each would copy its members.
+final class ModelRequest {
     let endpoint: Endpoint
     let operation: ModelOperation
     /// What the client speaks.
@@ -38,7 +40,7 @@ struct ModelRequest {
     /// The deployment that an earlier response names.
     let pin: UInt32?
     /// A response to fetch or to delete instead of a body to send.
-    var stored: StoredResponse?
+    let stored: StoredResponse?
 
     /// Whether the body has to be read even by an upstream of the same format.
     var isPlain: Bool { endpoint == .plainChat }
@@ -63,6 +65,7 @@ struct ModelRequest {
         self.balance = balance
         self.choices = choices
         self.pin = pin
+        stored = nil
     }
 
     /// A request for a stored response.

@@ -23,7 +23,8 @@ struct WholeAnswer {
     private let request: ModelRequest
     private let route: UpstreamRoute
     private let upstream: String
-    private let identity: AnswerIdentity
+    /// Made when an answer is written anew; most go on as they are.
+    private let identity: () -> AnswerIdentity
     /// What the client wants of embeddings.
     private let wish: EmbeddingWish?
 
@@ -31,7 +32,7 @@ struct WholeAnswer {
         _ request: ModelRequest,
         _ route: UpstreamRoute,
         _ upstream: String,
-        _ identity: AnswerIdentity,
+        _ identity: @escaping @autoclosure () -> AnswerIdentity,
         embedding wish: EmbeddingWish? = nil
     ) {
         self.request = request
@@ -99,7 +100,7 @@ struct WholeAnswer {
                 Conversion.writeAnswer(
                     answer,
                     request.format,
-                    identity,
+                    identity(),
                     from: bytes,
                     work.scratch,
                     to: out
@@ -108,7 +109,7 @@ struct WholeAnswer {
             }
             var writer = StreamWriter(
                 request.format,
-                identity,
+                identity(),
                 wantsUsage: request.wantsUsage,
                 framing: request.writesArray ? .array : .events
             )
@@ -135,7 +136,7 @@ struct WholeAnswer {
         do throws(ConversionError) {
             let answer = try EmbeddingAnswer.read(format, wish, tape, bytes)
             let out = ByteBuffer(capacity: bytes.count + 256)
-            let usage = try answer.write(wish, model: identity.model, tape, bytes, to: out)
+            let usage = try answer.write(wish, model: identity().model, tape, bytes, to: out)
             return .written(out, usage)
         } catch {
             return .failed(undecodable("an answer that \(error.message)", bytes))
