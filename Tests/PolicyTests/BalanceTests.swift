@@ -133,34 +133,3 @@ struct BalanceTests {
         #expect(balance.choose(from: [Candidate(id: a)], random: 5) { _ in false } == nil)
     }
 }
-
-@Suite("UpstreamTally")
-struct UpstreamTallyTests {
-    @Test("counts are what was begun and not ended")
-    func walk() {
-        var random = SplitMix(seed: 23)
-        var tally = UpstreamTally(keys: 5)
-        var model = [UInt32](repeating: 0, count: 5)
-        for _ in 0..<2000 {
-            let key = random.below(5)
-            if model[key] > 0, random.oneIn(2) {
-                tally.end(key)
-                model[key] -= 1
-            } else {
-                tally.begin(key)
-                model[key] += 1
-            }
-            #expect((0..<5).map { tally.busy($0) } == model, "seed \(random.seed)")
-        }
-        #expect(tally.total == model.reduce(0) { $0 + Int($1) })
-    }
-
-    @Test("an end without a beginning is a fault of the shell")
-    func unbalanced() async {
-        await #expect(processExitsWith: .failure) {
-            var tally = UpstreamTally(keys: 2)
-            tally.begin(0)
-            tally.end(1)
-        }
-    }
-}
