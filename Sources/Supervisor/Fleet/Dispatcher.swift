@@ -69,7 +69,7 @@ struct Dispatcher {
     private struct Entry {
         var place = Place.free
         var descriptor: Int32 = -1
-        var listener: UInt16 = 0
+        var listener: UInt8 = 0
         var queuedAt: UInt64 = 0
         /// Tells the uses of this entry apart.
         var use: UInt8 = 0
@@ -130,7 +130,7 @@ struct Dispatcher {
     /// Takes over an accepted descriptor.
     ///
     /// Only while `hasRoom`.
-    mutating func accepted(_ descriptor: Int32, listener: UInt16, now: UInt64) {
+    mutating func accepted(_ descriptor: Int32, listener: UInt8, now: UInt64) {
         precondition(hasRoom, "accepted beyond the limits")
         let index: Int
         if let reused = freeEntries.popLast() {
@@ -159,7 +159,11 @@ struct Dispatcher {
         while connections.count < share, let index = pending.popFirst() {
             entries[index].place = .sent(workers[chosen].serial)
             connections.append(
-                HandedConnection(id: id(of: index), listener: entries[index].listener)
+                HandedConnection(
+                    id: id(of: index),
+                    listener: entries[index].listener,
+                    isKept: false
+                )
             )
             descriptors.append(entries[index].descriptor)
         }
@@ -314,7 +318,7 @@ struct Dispatcher {
             workers[worker].connections -= 1
             let descriptor = free(index)
             if descriptor >= 0 { closing.append(descriptor) }
-        case .refused:
+        case .refused, .returned:
             // Also after RECEIVED: a worker that drains gives back what no client has used yet.
             guard place != .started(serial) else { return false }
             counts.refused += 1

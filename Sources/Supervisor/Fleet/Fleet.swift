@@ -210,7 +210,9 @@ final class Fleet: WorkerObserver {
     private func drain(_ serial: WorkerSerial, _ milliseconds: UInt64) {
         guard let process = processes[serial] else { return }
         let margin = min(Self.drainMarginMilliseconds, milliseconds / 4)
-        switch process.send(.drain(deadlineMilliseconds: milliseconds - margin)) {
+        let left = UInt32(clamping: milliseconds - margin)
+        let order = DrainOrder(softMilliseconds: left, hardMilliseconds: left)
+        switch process.send(.drain(order)) {
         case .sent, .peerGone: unsentDrains[serial] = nil
         case .full: unsentDrains[serial] = milliseconds
         }
@@ -255,7 +257,7 @@ final class Fleet: WorkerObserver {
             }
         case .drained:
             machine.exitAnnounced(worker.serial, now: loop.now)
-        case .connections, .drain:
+        case .connections, .drain, .recount:
             distrust(worker, "message in the wrong direction")
         }
         perform()

@@ -39,7 +39,7 @@ final class Handoff: ConnectionTaker {
     }
 
     override func accepted(_ fd: consuming OwnedFD, listener: Int) {
-        dispatcher.accepted(fd.release(), listener: UInt16(listener), now: loop.now)
+        dispatcher.accepted(fd.release(), listener: UInt8(listener), now: loop.now)
     }
 
     override func acceptEnded() {

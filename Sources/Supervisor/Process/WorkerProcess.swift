@@ -2,6 +2,7 @@
 import Bytes
 import Control
 import Loop
+import Scoreboard
 import System
 
 /// Receives what a worker process says and does.
@@ -39,6 +40,7 @@ final class WorkerProcess: EventHandler {
     /// Nanoseconds of the monotonic clock.
     let spawnedAt = Syscalls.monotonicNanoseconds()
     var readyAt: Int?
+    let scoreboard: Scoreboard
 
     private let pidfd: OwnedFD
     private let channel: ControlChannel
@@ -67,6 +69,7 @@ final class WorkerProcess: EventHandler {
         pidfd = spawned.pidfd
         channel = ControlChannel(spawned.control)
         metrics = spawned.metrics
+        scoreboard = spawned.scoreboard
         self.loop = loop
         self.observer = observer
     }
