@@ -7,7 +7,7 @@ import Testing
     @Test("A page that a worker writes is read through another mapping")
     func sharing() throws {
         let page = try Scoreboard()
-        let worker = try Scoreboard(mapping: try #require(try duplicate(page.descriptor)))
+        let worker = try Scoreboard(mapping: try duplicate(page.descriptor))
         worker.turnBegan(at: 1_000)
         worker.set(requests: 3, streams: 2, connections: 9)
         worker.set(bytesQueued: 70_000)
@@ -25,7 +25,7 @@ import Testing
         #expect(load.oldestStream == 77)
     }
 
-    private func duplicate(_ raw: Int32) throws -> OwnedFD? {
+    private func duplicate(_ raw: Int32) throws -> OwnedFD {
         let owned = OwnedFD(owning: raw)
         let copy = try owned.duplicate()
         _ = owned.release()
@@ -34,11 +34,13 @@ import Testing
 
     @Test("A file that is no page is refused")
     func foreign() throws {
-        let short = try Syscalls.sealedMemory("short", [1, 2, 3].span)
-        #expect(throws: Errno.invalid) { _ = try Scoreboard(mapping: short) }
-        let empty = try SharedMemory("empty", count: Scoreboard.bytes)
-        let copy = try #require(try duplicate(empty.fd.raw))
-        #expect(throws: Errno.invalid) { _ = try Scoreboard(mapping: copy) }
+        #expect(throws: Errno.invalid) {
+            _ = try Scoreboard(mapping: try Syscalls.sealedMemory("short", [1, 2, 3].span))
+        }
+        #expect(throws: Errno.invalid) {
+            let empty = try SharedMemory("empty", count: Scoreboard.bytes)
+            _ = try Scoreboard(mapping: try duplicate(empty.fd.raw))
+        }
     }
 
     @Test("Only one of worker and supervisor gets an offered connection")
