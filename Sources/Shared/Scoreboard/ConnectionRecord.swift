@@ -63,7 +63,7 @@ package struct AnswerForm: Equatable, Sendable {
 package struct ConnectionRecord: Equatable, Sendable {
     package var phase = ConnectionPhase.fresh
     package var form = AnswerForm()
-    /// Bytes read from the connection, over all its requests in this worker.
+    /// Bytes read from the connection, over all its requests and workers.
     package var consumed: UInt64 = 0
     /// Bytes written to it.
     package var written: UInt64 = 0
@@ -132,9 +132,13 @@ extension Scoreboard {
     // MARK: Claims
 
     /// The supervisor is about to hand the connection over.
-    package func offer(_ record: Int) {
-        for word in [Word.consumed, Word.written, Word.answerStart, Word.boundary] {
-            memory.store64(at(record, word), 0)
+    ///
+    /// `consumed` and `written` are what earlier workers read from it and wrote to it: the counts of a
+    /// record are those of the connection, like the kernel's.
+    package func offer(_ record: Int, consumed: UInt64 = 0, written: UInt64 = 0) {
+        memory.store64(at(record, Word.consumed), consumed)
+        for word in [Word.written, Word.answerStart, Word.boundary] {
+            memory.store64(at(record, word), written)
         }
         memory.store64(at(record, Word.requestStartedAt), 0)
         memory.store32(at(record, Word.state), AnswerForm().packed(.fresh))

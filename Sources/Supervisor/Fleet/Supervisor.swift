@@ -96,6 +96,7 @@ final class Supervisor {
             throw .system(error)
         }
         connectHooks()
+        applyLimits()
         log.info("starting") { record in
             record.field("version", Self.version)
             record.field("workers", workerCount.count)
@@ -156,6 +157,7 @@ final class Supervisor {
             for listener in listeners { listener.resumeIfFull() }
         }
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
+        fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
         fleet.hooks.stopAccepting = { [unowned self] in stopAccepting() }
         fleet.hooks.readConfiguration = { [unowned self] in readConfiguration() }
         fleet.hooks.reloadEnded = { [unowned self] in reloadEnded($0) }
@@ -179,6 +181,11 @@ final class Supervisor {
         case .ipv4, .ipv6: "http://\(address)"
         case .unix: "\(address)"
         }
+    }
+
+    private func announceLameDuck() {
+        log.info("lame duck: health checks fail, everything is still served")
+        notifier.stopping(status: "lame duck")
     }
 
     private func stopAccepting() {
@@ -213,16 +220,37 @@ final class Supervisor {
             warnAboutAddresses(fresh)
             do throws(SystemError) {
                 let memory = try ConfigurationMemory(fresh)
+                let changesWorkers = fresh.changesWorkers(from: settings)
                 settings = fresh
+                applyLimits()
                 workerCount = MachineFacts.workerCount(
                     override: options.workers ?? fresh.workers
                 )
-                fleet.configurationAccepted(memory, workers: workerCount.count)
+                fleet.configurationAccepted(
+                    memory,
+                    workers: workerCount.count,
+                    changesWorkers: changesWorkers
+                )
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
                 fleet.configurationRejected()
             }
         }
+    }
+
+    /// Descriptors that the supervisor keeps for itself: channels of workers, status connections,
+    /// listeners, files it reads.
+    private static func ownDescriptors(_ workers: Int) -> Int { 128 + 16 * workers }
+
+    private func applyLimits() {
+        var limits = settings.applied(to: Dispatcher.Limits())
+        let own = Self.ownDescriptors(workerCount.count)
+        let room = max(16, Int(clamping: descriptorLimit) - own)
+        limits.descriptorsMax = room
+        // Half of them at most outlive the first byte: fresh connections come first.
+        limits.keptMax = room - min(limits.pendingMax, room / 2)
+        handoff.apply(limits)
+        fleet.health.settings = settings.fleet
     }
 
     private func warnAboutAddresses(_ fresh: FleetSettings) {
@@ -232,19 +260,40 @@ final class Supervisor {
 
     private func reloadEnded(_ result: ReloadResult) {
         switch result {
-        case .succeeded(let generation):
-            reloads.succeeded += 1
-            reloads.lastSucceeded = true
-            reloads.configurationLoadedAt = Syscalls.wallClock().seconds
-            log.info("reloaded") { $0.field("generation", Int(generation)) }
-            notifier.ready(status: "running, generation \(generation)")
+        case .succeeded(let generation, let replaced):
+            reloadSucceeded("reloaded") { record in
+                record.field("generation", Int(generation))
+                record.field("replaced", replaced)
+            }
+        case .scaled(let workers):
+            reloadSucceeded("reloaded: only the number of workers changed") { record in
+                record.field("workers", workers)
+            }
         case .invalid:
             reloadFailed("the configuration is invalid; the old one stays in use")
-        case .workerFailed:
-            reloadFailed("no worker starts with the new configuration; the old one stays in use")
+        case .canaryFailed(let failure):
+            let detail = failure == .probeFailed ? fleet.probeFailure.map { ": \($0)" } : nil
+            reloadFailed(
+                "the new worker \(failure.text)\(detail ?? ""); the old configuration stays in use"
+            )
+        case .rolledBack(let failure):
+            reloadFailed(
+                "the new worker \(failure.text); all workers have the old configuration again"
+            )
         case .abandoned:
             reloadFailed("abandoned: the fleet stops")
         }
+    }
+
+    private func reloadSucceeded(
+        _ message: StaticString,
+        _ fields: (inout LogRecord) -> Void
+    ) {
+        reloads.succeeded += 1
+        reloads.lastSucceeded = true
+        reloads.configurationLoadedAt = Syscalls.wallClock().seconds
+        log.info(message, fields)
+        notifier.ready(status: "running, generation \(fleet.machine.generation)")
     }
 
     private func reloadFailed(_ reason: String) {

@@ -44,5 +44,9 @@ extension FleetSettings {
             // What the configuration allows to run is finished.
             replacedDrain: config.timeouts.total
         )
+        fleet = config.fleet
+        var shape = config
+        shape.workers = .auto
+        workerConfig = shape
     }
 }

@@ -13,6 +13,12 @@ class ConnectionTaker {
     /// The listener has nothing more for now.
     func acceptEnded() {}
 
+    /// A connection that was accepted with the last descriptor: to be told so and closed.
+    ///
+    /// False to be given it like any other.
+    var refusesAtLimit: Bool { false }
+    func refuse(_ fd: consuming OwnedFD) {}
+
     init() {}
 }
 
@@ -50,6 +56,11 @@ final class Listener: EventHandler {
     private let taker: ConnectionTaker
     private var token: EventToken?
     private var restTimer: TimerID?
+    private let reserve = DescriptorReserve()
+    /// Clients that were told that there is no descriptor for them.
+    private(set) var refusedCount: UInt64 = 0
+    /// Connections that are refused in a row before the others of the loop get their turn.
+    private static let refusalsPerTurn = 64
 
     init(
         _ socket: ListenerSocket,
@@ -114,6 +125,7 @@ final class Listener: EventHandler {
     override func timerFired(kind: UInt32, id: TimerID) {
         restTimer = nil
         pause = nil
+        reserve.refill()
         start()
     }
 
@@ -137,7 +149,12 @@ final class Listener: EventHandler {
         switch errno {
         case .tryAgain:
             return false
-        case .tooManyOpenFiles, .fileTableFull, .noBufferSpace, .noMemory:
+        case .tooManyOpenFiles, .fileTableFull:
+            refuseWaiting()
+            rest(.descriptors)
+            log.acceptFailed(address, errno, now: loop.now)
+            return false
+        case .noBufferSpace, .noMemory:
             rest(.descriptors)
             log.acceptFailed(address, errno, now: loop.now)
             return false
@@ -150,6 +167,27 @@ final class Listener: EventHandler {
             // errors over, and the next connection may be fine.
             log.acceptFailed(address, errno, now: loop.now)
             return true
+        }
+    }
+
+    /// Tells clients that there is no room for them, with the descriptor that is kept for it.
+    private func refuseWaiting() {
+        for _ in 0..<Self.refusalsPerTurn {
+            guard reserve.release() else { return }
+            do throws(Errno) {
+                let connection = try Syscalls.accept(socket.raw)
+                if taker.refusesAtLimit {
+                    refusedCount += 1
+                    taker.refuse(connection)
+                } else {
+                    acceptedCount += 1
+                    taker.accepted(connection, listener: index)
+                }
+            } catch {
+                reserve.refill()
+                return
+            }
+            reserve.refill()
         }
     }
 

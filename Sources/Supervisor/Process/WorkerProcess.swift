@@ -41,6 +41,8 @@ final class WorkerProcess: EventHandler {
     let spawnedAt = Syscalls.monotonicNanoseconds()
     var readyAt: Int?
     let scoreboard: Scoreboard
+    /// KILL was sent to it.
+    var isKilledByUs = false
 
     private let pidfd: OwnedFD
     private let channel: ControlChannel
