@@ -16,6 +16,8 @@ final class Supervisor {
         var listen: [SocketAddress]?
         var status: SocketAddress?
         var workers: Int?
+        /// Where operators find it; nil for nowhere.
+        var runtime: RuntimeDirectory?
     }
 
     let loop: EventLoop
@@ -41,7 +43,8 @@ final class Supervisor {
         var configurationLoadedAt: Int?
     }
 
-    private let options: Options
+    private(set) lazy var desk = OperatorDesk(self)
+    let options: Options
     private let notifier: ServiceNotifier
     private var signals: SignalReader?
     private var exitCode: Int32 = ExitCode.success
@@ -88,6 +91,7 @@ final class Supervisor {
     /// `statusTaker` serves connections to the status address.
     func run(statusTaker: ConnectionTaker?) throws(StartError) -> Int32 {
         try openListeners(statusTaker)
+        desk.open()
         do throws(SystemError) {
             let reader = try SignalReader { [unowned self] in signalReceived($0) }
             try reader.start(on: loop)
@@ -113,6 +117,7 @@ final class Supervisor {
         }
         for listener in listeners { listener.removeFile() }
         statusListener?.removeFile()
+        desk.close(exitCode: exitCode)
         log.flush()
         return exitCode
     }
@@ -205,9 +210,11 @@ final class Supervisor {
 
     private func readConfiguration() {
         notifier.reloading(now: loop.now)
+        desk.reloadBegan()
         switch options.configuration.read() {
         case .invalid(let errors):
             for error in errors { log.error("configuration") { $0.field("error", error) } }
+            desk.configurationErrors = errors
             fleet.configurationRejected()
         case .valid(let fresh):
             warnAboutAddresses(fresh)
@@ -220,6 +227,7 @@ final class Supervisor {
                 fleet.configurationAccepted(memory, workers: workerCount.count)
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
+                desk.configurationErrors = ["\(error)"]
                 fleet.configurationRejected()
             }
         }
@@ -239,12 +247,14 @@ final class Supervisor {
             log.info("reloaded") { $0.field("generation", Int(generation)) }
             notifier.ready(status: "running, generation \(generation)")
         case .invalid:
-            reloadFailed("the configuration is invalid; the old one stays in use")
+            let first = desk.configurationErrors.first.map { ": \($0)" } ?? ""
+            reloadFailed("the configuration is invalid; the old one stays in use\(first)")
         case .workerFailed:
             reloadFailed("no worker starts with the new configuration; the old one stays in use")
         case .abandoned:
             reloadFailed("abandoned: the fleet stops")
         }
+        desk.reloadEnded(result)
     }
 
     private func reloadFailed(_ reason: String) {
@@ -284,11 +294,13 @@ final class Supervisor {
 /// Why the supervisor cannot run.
 enum StartError: Error, Equatable, CustomStringConvertible {
     case listen(ListenError)
+    case runtime(RuntimeDirectoryError)
     case system(SystemError)
 
     var exitCode: Int32 {
         switch self {
         case .listen: ExitCode.unavailable
+        case .runtime(let error): error.exitCode
         case .system: ExitCode.failure
         }
     }
@@ -296,6 +308,7 @@ enum StartError: Error, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .listen(let error): "\(error)"
+        case .runtime(let error): "\(error)"
         case .system(let error): "\(error)"
         }
     }
