@@ -46,6 +46,7 @@ final class Supervisor {
     private(set) lazy var desk = OperatorDesk(self)
     let options: Options
     private let notifier: ServiceNotifier
+    private var watchdog: WatchdogPing?
     private var signals: SignalReader?
     private var exitCode: Int32 = ExitCode.success
 
@@ -92,6 +93,8 @@ final class Supervisor {
     func run(statusTaker: ConnectionTaker?) throws(StartError) -> Int32 {
         try openListeners(statusTaker)
         desk.open()
+        watchdog = WatchdogPing(notifier, environment: options.environment, loop: loop)
+        watchdog?.start()
         do throws(SystemError) {
             let reader = try SignalReader { [unowned self] in signalReceived($0) }
             try reader.start(on: loop)
@@ -125,24 +128,18 @@ final class Supervisor {
     // MARK: Listeners
 
     private func openListeners(_ statusTaker: ConnectionTaker?) throws(StartError) {
-        var given = InheritedListeners.take(options.environment, log: log)
-        let statusIndex = given.firstIndex { $0.name == InheritedListeners.statusName }
-        let givenStatus = statusIndex.map { given.remove(at: $0) }
-        if given.isEmpty {
-            for address in options.listen ?? settings.listen {
-                let socket = try ListenerSocket.open(address)
-                listeners.append(listener(socket, index: listeners.count, handoff))
-            }
-        } else {
-            for socket in given {
-                listeners.append(listener(socket, index: listeners.count, handoff))
-            }
+        let sockets = try ListenerSockets(
+            listen: options.listen ?? settings.listen,
+            status: statusTaker == nil ? nil : options.status ?? settings.status,
+            environment: options.environment,
+            notifier: notifier,
+            log: log
+        )
+        for socket in sockets.clients {
+            listeners.append(listener(socket, index: listeners.count, handoff))
         }
-        guard let statusTaker else { return }
-        if let givenStatus {
-            statusListener = listener(givenStatus, index: 0, statusTaker)
-        } else if let address = options.status ?? settings.status {
-            statusListener = listener(try ListenerSocket.open(address), index: 0, statusTaker)
+        if let statusTaker, let socket = sockets.status {
+            statusListener = listener(socket, index: 0, statusTaker)
         }
     }
 
@@ -186,8 +183,14 @@ final class Supervisor {
         }
     }
 
+    /// What ending by force may take, beyond the drain.
+    private static let stopMargin: UInt64 = 30_000_000_000
+
     private func stopAccepting() {
-        notifier.stopping(status: "draining")
+        notifier.stopping(
+            status: "draining",
+            extendMicroseconds: (fleet.machine.limits.drain + Self.stopMargin) / 1_000
+        )
         log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
         for listener in listeners { listener.finish() }
         handoff.stop()
