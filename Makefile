@@ -30,7 +30,7 @@ need_python_client := $(need_build) command:python3:python3 \
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: deps
 deps: ## Install what a build needs (libcurl's headers) when it is missing
@@ -101,8 +101,12 @@ tidy: ## Check the rules of the code that no other tool knows
 	@$(need) command:python3:python3
 	@python3 scripts/tidy
 
+.PHONY: systemd-check
+systemd-check: ## Check the systemd units and the score of their sandbox
+	@scripts/systemd-check
+
 .PHONY: check
-check: lint tidy test ## What CI runs: lint, tidy, build (warnings are errors), all tests
+check: lint tidy systemd-check test ## What CI runs: lint, tidy, build (warnings are errors), all tests
 
 .PHONY: install
 install: release ## Install the binaries under DESTDIR and PREFIX (/usr)

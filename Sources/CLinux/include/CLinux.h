@@ -229,6 +229,23 @@ int clinux_kill(int pid, int signal);
 _Noreturn void clinux_exit_now(int code);
 char *_Nullable *_Nullable clinux_environ(void);
 
+// MARK: Runtime files
+
+/// Opens a file for locking and makes it (mode 0600) when it is missing; follows no link.
+int clinux_lock_file(const char *path);
+/// Takes the whole-file lock of the open file without waiting: -EWOULDBLOCK when another has it.
+/// It lasts as long as the open file, an exec that inherits the descriptor included.
+int clinux_lock(int fd);
+/// Replaces the contents of a small file.
+int clinux_overwrite(int fd, const void *bytes, size_t count);
+/// Mode of an open file; of a Unix socket before bind, the mode of the file that bind makes.
+int clinux_set_mode(int fd, int mode);
+int clinux_set_close_on_exec(int fd, int close_on_exec);
+/// Owner and st_mode of a file, with `follow` of what a link leads to.
+int clinux_file_facts(const char *path, int follow, uint32_t *owner, uint32_t *mode);
+/// Who connected, or for the one who connected: who listens.
+int clinux_peer_credentials(int fd, int *pid, uint32_t *uid);
+
 // MARK: Machine
 
 uint64_t clinux_monotonic_ns(void);

@@ -71,11 +71,13 @@ struct ServeCommand: Equatable {
     }
 
     private func run(
-        _ options: Supervisor.Options,
+        _ given: Supervisor.Options,
         _ settings: FleetSettings,
         _ log: LogSink
     ) -> Int32 {
         do throws(StartError) {
+            var options = given
+            options.runtime = try Self.runtimeDirectory(given.environment)
             let supervisor = try Supervisor(options, settings: settings, log: log)
             let pages = StatusPages(SupervisorStatus(supervisor))
             return try supervisor.run(
@@ -85,6 +87,16 @@ struct ServeCommand: Equatable {
             log.log(.error, text: error.description)
             log.flush()
             return error.exitCode
+        }
+    }
+
+    private static func runtimeDirectory(
+        _ environment: [String]
+    ) throws(StartError) -> RuntimeDirectory {
+        do throws(RuntimeDirectoryError) {
+            return try RuntimeDirectory(RuntimePlace(environment: environment))
+        } catch {
+            throw .runtime(error)
         }
     }
 }

@@ -16,6 +16,8 @@ final class Supervisor {
         var listen: [SocketAddress]?
         var status: SocketAddress?
         var workers: Int?
+        /// Where operators find it; nil for nowhere.
+        var runtime: RuntimeDirectory?
     }
 
     let loop: EventLoop
@@ -41,8 +43,10 @@ final class Supervisor {
         var configurationLoadedAt: Int?
     }
 
-    private let options: Options
+    private(set) lazy var desk = OperatorDesk(self)
+    let options: Options
     private let notifier: ServiceNotifier
+    private var watchdog: WatchdogPing?
     private var signals: SignalReader?
     private var exitCode: Int32 = ExitCode.success
 
@@ -88,6 +92,9 @@ final class Supervisor {
     /// `statusTaker` serves connections to the status address.
     func run(statusTaker: ConnectionTaker?) throws(StartError) -> Int32 {
         try openListeners(statusTaker)
+        desk.open()
+        watchdog = WatchdogPing(notifier, environment: options.environment, loop: loop)
+        watchdog?.start()
         do throws(SystemError) {
             let reader = try SignalReader { [unowned self] in signalReceived($0) }
             try reader.start(on: loop)
@@ -114,6 +121,7 @@ final class Supervisor {
         }
         for listener in listeners { listener.removeFile() }
         statusListener?.removeFile()
+        desk.close(exitCode: exitCode)
         log.flush()
         return exitCode
     }
@@ -121,24 +129,18 @@ final class Supervisor {
     // MARK: Listeners
 
     private func openListeners(_ statusTaker: ConnectionTaker?) throws(StartError) {
-        var given = InheritedListeners.take(options.environment, log: log)
-        let statusIndex = given.firstIndex { $0.name == InheritedListeners.statusName }
-        let givenStatus = statusIndex.map { given.remove(at: $0) }
-        if given.isEmpty {
-            for address in options.listen ?? settings.listen {
-                let socket = try ListenerSocket.open(address)
-                listeners.append(listener(socket, index: listeners.count, handoff))
-            }
-        } else {
-            for socket in given {
-                listeners.append(listener(socket, index: listeners.count, handoff))
-            }
+        let sockets = try ListenerSockets(
+            listen: options.listen ?? settings.listen,
+            status: statusTaker == nil ? nil : options.status ?? settings.status,
+            environment: options.environment,
+            notifier: notifier,
+            log: log
+        )
+        for socket in sockets.clients {
+            listeners.append(listener(socket, index: listeners.count, handoff))
         }
-        guard let statusTaker else { return }
-        if let givenStatus {
-            statusListener = listener(givenStatus, index: 0, statusTaker)
-        } else if let address = options.status ?? settings.status {
-            statusListener = listener(try ListenerSocket.open(address), index: 0, statusTaker)
+        if let statusTaker, let socket = sockets.status {
+            statusListener = listener(socket, index: 0, statusTaker)
         }
     }
 
@@ -158,6 +160,7 @@ final class Supervisor {
         }
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
         fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
+        fleet.health.hooks.looked = { [unowned self] in drainMoved() }
         fleet.hooks.stopAccepting = { [unowned self] in stopAccepting() }
         fleet.hooks.readConfiguration = { [unowned self] in readConfiguration() }
         fleet.hooks.reloadEnded = { [unowned self] in reloadEnded($0) }
@@ -185,15 +188,27 @@ final class Supervisor {
 
     private func announceLameDuck() {
         log.info("lame duck: health checks fail, everything is still served")
-        notifier.stopping(status: "lame duck")
+        drainMoved()
     }
 
     private func stopAccepting() {
-        notifier.stopping(status: "draining")
+        drainMoved()
         log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
         for listener in listeners { listener.finish() }
         handoff.stop()
         for listener in listeners { listener.close() }
+    }
+
+    /// How much longer the service manager is to wait, told once a second while a drain goes on.
+    private static let drainExtension: UInt64 = 15_000_000
+
+    /// Tells the service manager how far the drain is, and that it is not stuck.
+    private func drainMoved() {
+        guard let progress = DrainProgress(fleet, now: loop.now) else { return }
+        notifier.stopping(
+            status: progress.text,
+            extendMicroseconds: Self.drainExtension
+        )
     }
 
     private func stop(_ code: Int32) {
@@ -212,9 +227,11 @@ final class Supervisor {
 
     private func readConfiguration() {
         notifier.reloading(now: loop.now)
+        desk.reloadBegan()
         switch options.configuration.read() {
         case .invalid(let errors):
             for error in errors { log.error("configuration") { $0.field("error", error) } }
+            desk.configurationErrors = errors
             fleet.configurationRejected()
         case .valid(let fresh):
             warnAboutAddresses(fresh)
@@ -233,6 +250,7 @@ final class Supervisor {
                 )
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
+                desk.configurationErrors = ["\(error)"]
                 fleet.configurationRejected()
             }
         }
@@ -270,19 +288,14 @@ final class Supervisor {
                 record.field("workers", workers)
             }
         case .invalid:
-            reloadFailed("the configuration is invalid; the old one stays in use")
-        case .canaryFailed(let failure):
-            let detail = failure == .probeFailed ? fleet.probeFailure.map { ": \($0)" } : nil
-            reloadFailed(
-                "the new worker \(failure.text)\(detail ?? ""); the old configuration stays in use"
-            )
-        case .rolledBack(let failure):
-            reloadFailed(
-                "the new worker \(failure.text); all workers have the old configuration again"
-            )
+            let first = desk.configurationErrors.first.map { ": \($0)" } ?? ""
+            reloadFailed("the configuration is invalid; the old one stays in use\(first)")
+        case .canaryFailed, .rolledBack:
+            reloadFailed(result.failureText(probe: fleet.probeFailure) ?? "")
         case .abandoned:
             reloadFailed("abandoned: the fleet stops")
         }
+        desk.reloadEnded(result)
     }
 
     private func reloadSucceeded(
@@ -333,11 +346,13 @@ final class Supervisor {
 /// Why the supervisor cannot run.
 enum StartError: Error, Equatable, CustomStringConvertible {
     case listen(ListenError)
+    case runtime(RuntimeDirectoryError)
     case system(SystemError)
 
     var exitCode: Int32 {
         switch self {
         case .listen: ExitCode.unavailable
+        case .runtime(let error): error.exitCode
         case .system: ExitCode.failure
         }
     }
@@ -345,6 +360,7 @@ enum StartError: Error, Equatable, CustomStringConvertible {
     var description: String {
         switch self {
         case .listen(let error): "\(error)"
+        case .runtime(let error): "\(error)"
         case .system(let error): "\(error)"
         }
     }

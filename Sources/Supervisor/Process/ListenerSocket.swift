@@ -53,6 +53,24 @@ final class ListenerSocket {
         }
     }
 
+    /// A Unix socket that only this user and root can connect to, in place of one that an earlier
+    /// process left.
+    ///
+    /// For a directory that this process has locked: whoever listened there is gone.
+    static func openPrivate(_ path: String) throws(SystemError) -> ListenerSocket {
+        let address = SocketAddress.unix(path: path)
+        do throws(Errno) {
+            if Syscalls.isSocket(path) { try Syscalls.unlink(path) }
+            let fd = try Syscalls.streamSocket(for: address)
+            try Syscalls.setMode(fd.raw, 0o600)
+            try Syscalls.bind(fd.raw, address)
+            try Syscalls.listen(fd.raw, backlog: 16)
+            return ListenerSocket(opened: fd, address: address)
+        } catch {
+            throw SystemError(.bind, error)
+        }
+    }
+
     /// A socket that listens on `address`; port 0 lets the kernel choose.
     static func open(_ address: SocketAddress) throws(StartError) -> ListenerSocket {
         do throws(ListenError) {
