@@ -201,6 +201,9 @@ struct clinux_spawn_fd {
 int clinux_spawn(const char *path, char *const _Nullable *_Nonnull argv,
                  char *const _Nullable *_Nonnull envp, const struct clinux_spawn_fd *fds,
                  size_t fd_count, int own_group);
+/// Replaces the program of this process; returns only on failure. execve(2).
+int clinux_replace_program(const char *path, char *const _Nullable *_Nonnull argv,
+                           char *const _Nullable *_Nonnull envp);
 int clinux_pidfd_open(int pid);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 

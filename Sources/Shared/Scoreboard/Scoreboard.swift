@@ -17,7 +17,7 @@ package final class Scoreboard {
     /// Limit: 2 MiB of address space; beyond, another worker is the better place.
     package static let recordsMax = 16_384
 
-    static let version: UInt32 = 1
+    package static let version: UInt32 = 1
     /// "APSB", little endian.
     private static let magic: UInt32 = 0x4253_5041
     static let crashNote = 512

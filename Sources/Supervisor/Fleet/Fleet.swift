@@ -132,6 +132,39 @@ final class Fleet: WorkerObserver {
         perform()
     }
 
+    // MARK: Another program
+
+    /// Whether another program could take over now: nothing is half done.
+    var canBeHandedOver: Bool {
+        machine.state == .running && !machine.slots.contains { $0.purpose == .replace }
+            && machine.readyCount > 0
+    }
+
+    /// Goes on with the workers of another program.
+    func adopt(_ processes: [WorkerProcess], _ metrics: FleetMetrics, _ history: WorkerHistory) {
+        self.metrics = metrics
+        self.history = history
+        for process in processes { self.processes[process.serial] = process }
+    }
+
+    /// Begins to watch adopted workers, and has them say again what the other program knew.
+    func resume() {
+        for process in processes.values {
+            do throws(SystemError) {
+                try process.start()
+                _ = process.send(.recount)
+            } catch {
+                failed(process, .protocolError, "cannot be watched: \(error)")
+            }
+        }
+        health.start()
+        setTimer()
+        reload()
+    }
+
+    /// The memory of the configuration in use.
+    var configurationDescriptor: Int32? { configurations[machine.generation]?.fd.raw }
+
     // MARK: Actions
 
     private func perform() {

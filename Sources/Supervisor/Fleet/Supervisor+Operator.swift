@@ -32,6 +32,7 @@ final class OperatorDesk {
     private var reloadBeganAt: UInt64 = 0
     private var scalings: [Scaling] = []
     private var stops: [OperatorHooks.Done] = []
+    private var waitingUpgrade: OperatorHooks.Done?
     private var stopAskedAt: UInt64 = 0
 
     init(_ supervisor: Supervisor) {
@@ -90,7 +91,7 @@ final class OperatorDesk {
         hooks.reload = { [unowned self] done in reload(done) }
         hooks.scale = { [unowned self] count, done in scale(to: count, done) }
         hooks.stop = { [unowned self] now, done in stop(now: now, done) }
-        hooks.upgrade = { [unowned self] done in upgrade(done) }
+        hooks.upgrade = { [unowned self] descriptor, done in upgrade(descriptor, done) }
         hooks.progress = { [unowned self] request in progress(of: request) }
         return hooks
     }
@@ -123,6 +124,10 @@ final class OperatorDesk {
     }
 
     func reloadEnded(_ result: ReloadResult) {
+        if let done = waitingUpgrade {
+            waitingUpgrade = nil
+            upgradeEnded(result, done)
+        }
         var answered = runningReloads
         runningReloads = []
         let reply: OperatorReply
@@ -222,8 +227,52 @@ final class OperatorDesk {
 
     // MARK: Upgrade
 
-    private func upgrade(_ done: @escaping OperatorHooks.Done) {
-        done(.failed("upgrade in place is not available"))
+    private func upgrade(_ descriptor: Int32, _ done: @escaping OperatorHooks.Done) {
+        if let stopping {
+            done(stopping)
+            return
+        }
+        supervisor.upgrade(waiting: descriptor) { _, reason, lines in
+            done(.failed("upgrade failed: \(reason); the old program goes on", lines: lines))
+        }
+    }
+
+    /// The operator that waits for the upgrade which brought this program here.
+    func adopt(_ descriptor: Int32) {
+        let fd = OwnedFD(owning: descriptor)
+        guard let connection = server?.adopt(fd, .upgrade) else { return }
+        waitingUpgrade = { [weak connection] reply in connection?.answer(reply) }
+    }
+
+    /// The workers of the program before this one are replaced, or are not.
+    private func upgradeEnded(_ result: ReloadResult, _ done: OperatorHooks.Done) {
+        switch result {
+        case .succeeded(_, let replaced):
+            done(
+                .done(
+                    "upgraded: version \(Version.text), \(Self.workers(replaced)) replaced "
+                        + "in \(reloadMilliseconds) ms"
+                )
+            )
+        case .scaled:
+            done(.done("upgraded: version \(Version.text)"))
+        case .invalid:
+            done(
+                .failed(
+                    "upgraded to version \(Version.text), but the workers go on with the old "
+                        + "program: the configuration is invalid",
+                    lines: configurationErrors
+                )
+            )
+        case .canaryFailed, .rolledBack, .abandoned:
+            let reason = result.failureText(probe: supervisor.fleet.probeFailure)
+            done(
+                .failed(
+                    "upgraded to version \(Version.text), but the workers go on with the old "
+                        + "program: \(reason ?? "the supervisor stops")"
+                )
+            )
+        }
     }
 
     // MARK: Progress

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Metrics
 import Scoreboard
 import System
@@ -23,6 +24,24 @@ struct WorkerHistory {
     private struct Slot {
         var restarts: UInt64 = 0
         var lastExit: FleetSnapshot.Exit?
+    }
+
+    mutating func code(_ coder: inout StateCoder) {
+        for reason in FleetSnapshot.RestartReason.allCases { coder.code(&restarts[reason]) }
+        var numbers = slots.keys.sorted()
+        coder.code(list: &numbers)
+        for number in numbers where !coder.isBroken {
+            var slot = slots[number] ?? Slot()
+            coder.code(&slot.restarts)
+            let none = FleetSnapshot.Exit(code: nil, signal: nil, reason: .exit, at: 0)
+            coder.code(optional: &slot.lastExit, new: none) { exit, coder in
+                coder.code(&exit.code)
+                coder.code(&exit.signal)
+                coder.code(&exit.reason)
+                coder.code(&exit.at)
+            }
+            slots[number] = slot
+        }
     }
 
     func restarts(slot: Int) -> UInt64 { slots[slot]?.restarts ?? 0 }

@@ -67,8 +67,10 @@ final class Listener: EventHandler {
         index: Int,
         loop: EventLoop,
         log: FleetLog,
-        taker: ConnectionTaker
+        taker: ConnectionTaker,
+        accepted: UInt64 = 0
     ) {
+        acceptedCount = accepted
         self.socket = socket
         self.index = index
         self.loop = loop
@@ -81,6 +83,9 @@ final class Listener: EventHandler {
     var acceptQueue: (waiting: Int, limit: Int)? {
         pause == .finished ? nil : Syscalls.acceptQueue(socket.raw)
     }
+
+    /// What another program needs to go on with the listener.
+    var upgradeState: UpgradeState.Socket { socket.upgradeState(accepted: acceptedCount) }
 
     /// Begins to accept.
     func start() {
