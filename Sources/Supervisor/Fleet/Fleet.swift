@@ -377,6 +377,26 @@ final class Fleet: WorkerObserver {
         }
     }
 
+    /// Children that an orphan's end left to this process, which as process 1 of a container gets
+    /// them all.
+    ///
+    /// Bounded per look; workers are reaped where their exits are handled.
+    private static let orphansPerLook = 256
+
+    func reapOrphans() {
+        guard Syscalls.processID == 1 else { return }
+        do throws(Errno) {
+            for _ in 0..<Self.orphansPerLook {
+                guard let pid = try Syscalls.endedChild() else { return }
+                if processes.values.contains(where: { $0.pid == pid }) { return }
+                try Syscalls.reap(process: pid)
+                log.sink.log(.debug, "orphan reaped") { $0.field("orphan_pid", Int(pid)) }
+            }
+        } catch {
+            log.warning("orphans cannot be reaped") { $0.field("error", "\(error)") }
+        }
+    }
+
     private func failed(_ worker: WorkerProcess, _ fault: WorkerSlot.Fault, _ what: String) {
         log.error("worker is replaced by force") { record in
             record.field("slot", worker.slot)
@@ -410,7 +430,15 @@ final class Fleet: WorkerObserver {
     }
 
     override func workerBrokeProtocol(_ error: ControlError, _ worker: WorkerProcess) {
-        distrust(worker, "\(error)")
+        if case .version(let version) = error {
+            distrust(
+                worker,
+                "the worker speaks version \(version) of control, this supervisor version "
+                    + "\(ControlMessage.version): install both from one package"
+            )
+        } else {
+            distrust(worker, "\(error)")
+        }
         perform()
     }
 

@@ -47,6 +47,7 @@ final class Supervisor {
 
     private(set) lazy var desk = OperatorDesk(self)
     private lazy var upgrader = Upgrader(self)
+    let lag = LoopLag()
     /// What another program of this process has left, until it is taken over.
     private var inherited: UpgradeState?
     let options: Options
@@ -138,6 +139,7 @@ final class Supervisor {
             throw .system(error)
         }
         connectHooks()
+        loop.observer = lag
         applyLimits()
         log.info(inherited == nil ? "starting" : "taking over") { record in
             record.field("version", Self.version)
@@ -267,7 +269,10 @@ final class Supervisor {
         }
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
         fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
-        fleet.health.hooks.looked = { [unowned self] in drainMoved() }
+        fleet.health.hooks.looked = { [unowned self] in
+            fleet.reapOrphans()
+            drainMoved()
+        }
         fleet.hooks.stopAccepting = { [unowned self] in stopAccepting() }
         fleet.hooks.readConfiguration = { [unowned self] in readConfiguration() }
         fleet.hooks.reloadEnded = { [unowned self] in reloadEnded($0) }
