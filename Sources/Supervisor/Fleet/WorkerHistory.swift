@@ -63,7 +63,8 @@ struct WorkerHistory {
         _ exit: ProcessExit
     ) -> FleetSnapshot.RestartReason {
         switch slot.fault {
-        case .unresponsive, .protocolError: return .unresponsive
+        case .unresponsive: return .hang
+        case .protocolError: return .protocolError
         case .bootTimeout: return .bootFailed
         case nil: break
         }

@@ -46,6 +46,7 @@ final class SupervisorStatus: StatusSource {
         let elapsed = supervisor.loop.now - supervisor.startedNanoseconds
         snapshot.uptimeSeconds = Int(elapsed / 1_000_000_000)
         snapshot.state = Self.state(supervisor.fleet.machine)
+        snapshot.generation = supervisor.fleet.machine.generation
         snapshot.configLoadedAt = supervisor.reloads.configurationLoadedAt
         snapshot.reloadsSucceeded = supervisor.reloads.succeeded
         snapshot.reloadsFailed = supervisor.reloads.failed
@@ -58,7 +59,29 @@ final class SupervisorStatus: StatusSource {
             .compactMap(worker)
         snapshot.listeners = supervisor.listeners.map(Self.listener)
         addHandoffs(to: &snapshot)
+        addSupervisor(to: &snapshot)
         return snapshot
+    }
+
+    /// The supervisor's own process, and what bounds the fleet.
+    private func addSupervisor(to snapshot: inout FleetSnapshot) {
+        if let usage = ProcessUsage(pid: snapshot.pid) {
+            snapshot.supervisor.residentBytes = usage.residentBytes
+            snapshot.supervisor.processorNanoseconds = usage.processorNanoseconds
+            snapshot.endedProcessorNanoseconds = usage.endedChildrenNanoseconds
+        }
+        snapshot.limits.descriptors = descriptorLimit
+        snapshot.limits.descriptorsOpen = ProcessUsage.openDescriptors(pid: snapshot.pid)
+        snapshot.limits.somaxconn = MachineLimits.somaxconn()
+        snapshot.limits.processorMillicores = supervisor.workerCount.quota.map {
+            $0.microseconds * 1000 / $0.periodMicroseconds
+        }
+        snapshot.limits.memoryBytes = MachineLimits.memoryBytes()
+    }
+
+    /// Workers inherit it; nil when it could not be read.
+    private var descriptorLimit: UInt64? {
+        supervisor.descriptorLimit > 0 ? supervisor.descriptorLimit : nil
     }
 
     private func addHandoffs(to snapshot: inout FleetSnapshot) {
@@ -70,7 +93,8 @@ final class SupervisorStatus: StatusSource {
         snapshot.handoffsInFlight = UInt64(supervisor.handoff.unacknowledged)
         snapshot.handoffsBlocked = counts.blocked
         snapshot.connectionsPending = UInt64(supervisor.handoff.pendingCount)
-        snapshot.connectionsRejected = counts.rejected
+        // Until the fleet has stopped nothing else is refused.
+        snapshot.rejections[.queueAge] = counts.rejected
     }
 
     private static func listener(_ listener: Listener) -> FleetSnapshot.Listener {
@@ -100,6 +124,7 @@ final class SupervisorStatus: StatusSource {
         let usage = ProcessUsage(pid: Int(process.pid))
         worker.residentBytes = usage?.residentBytes
         worker.processorNanoseconds = usage?.processorNanoseconds
+        worker.descriptorLimit = descriptorLimit
         worker.openDescriptors = ProcessUsage.openDescriptors(pid: Int(process.pid))
         return worker
     }
