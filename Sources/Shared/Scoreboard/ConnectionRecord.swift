@@ -63,7 +63,7 @@ package struct AnswerForm: Equatable, Sendable {
 package struct ConnectionRecord: Equatable, Sendable {
     package var phase = ConnectionPhase.fresh
     package var form = AnswerForm()
-    /// Bytes read from the connection, over all its requests in this worker.
+    /// Bytes read from the connection, over all its requests.
     package var consumed: UInt64 = 0
     /// Bytes written to it.
     package var written: UInt64 = 0
@@ -131,10 +131,12 @@ extension Scoreboard {
 
     // MARK: Claims
 
-    /// The supervisor is about to hand the connection over.
-    package func offer(_ record: Int) {
-        for word in [Word.consumed, Word.written, Word.answerStart, Word.boundary] {
-            memory.store64(at(record, word), 0)
+    /// The supervisor is about to hand the connection over, from which workers before have read
+    /// `consumed` bytes and to which they have written `written`.
+    package func offer(_ record: Int, consumed: UInt64 = 0, written: UInt64 = 0) {
+        memory.store64(at(record, Word.consumed), consumed)
+        for word in [Word.written, Word.answerStart, Word.boundary] {
+            memory.store64(at(record, word), written)
         }
         memory.store64(at(record, Word.requestStartedAt), 0)
         memory.store32(at(record, Word.state), AnswerForm().packed(.fresh))
