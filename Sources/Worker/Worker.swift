@@ -55,6 +55,9 @@ final class Worker {
     private(set) lazy var catalog = ModelCatalog(worker: self)
     private lazy var accounting = Accounting(worker: self)
 
+    #if DEBUG
+    var faults = WorkerFaults()
+    #endif
     private let channel: ControlChannel
     private let metricsPipe: OwnedFD
     private let slot: Int
@@ -118,6 +121,13 @@ final class Worker {
     }
 
     private func sayReady() {
+        #if DEBUG
+        if faults.has(.badVersion) {
+            faults.sayReady(generation: generation, on: channel.fd.raw)
+            return
+        }
+        defer { faults.afterReady(self, control: channel.fd.raw) }
+        #endif
         _ = channel.send(
             .ready(generation: generation, protocolVersion: ControlMessage.version)
         )
@@ -172,6 +182,9 @@ final class Worker {
     }
 
     private func sayReceived(_ id: UInt32) {
+        #if DEBUG
+        if faults.has(.noReports) { return }
+        #endif
         reports.add(id, .received)
     }
 

@@ -37,6 +37,12 @@ struct WorkerMain {
     }
 
     private static func run(_ options: WorkerOptions) throws(SystemError) {
+        #if DEBUG
+        guard let faults = WorkerFaults.ofEnvironment(options) else {
+            fail(usageExit, "APUS_WORKER_FAULT names a fault that does not exist")
+        }
+        try faults.atBoot(control: Inherited.control)
+        #endif
         let scoreboard = mapScoreboard()
         let log = LogSink(descriptor: 2, level: .info, slot: options.slot)
         let config = readConfiguration()
@@ -52,6 +58,9 @@ struct WorkerMain {
             log: log,
             seed: seed
         )
+        #if DEBUG
+        worker.faults = faults
+        #endif
         try worker.start()
         try loop.run()
         log.flush()

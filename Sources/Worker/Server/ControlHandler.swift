@@ -47,6 +47,9 @@ final class ControlHandler: EventHandler {
     private func handle(_ message: ControlMessage, _ descriptors: [Int32]) {
         switch message {
         case .connections(let connections):
+            #if DEBUG
+            worker.faults.connectionReceived()
+            #endif
             for (connection, descriptor) in zip(connections, descriptors) {
                 worker.accept(OwnedFD(owning: descriptor), connection)
             }
