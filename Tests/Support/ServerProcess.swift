@@ -36,7 +36,8 @@ package final class ServerProcess: Sendable {
         _ path: String,
         arguments: [String],
         environment: [String],
-        errorReader: ErrorReader = .drained
+        errorReader: ErrorReader = .drained,
+        descriptors: [Int32: Int32] = [:]
     ) throws {
         let output = try Syscalls.pipe()
         let error = try Syscalls.pipe()
@@ -49,7 +50,7 @@ package final class ServerProcess: Sendable {
                 InheritedFD(source: null.raw, target: 0),
                 InheritedFD(source: output.second.raw, target: 1),
                 InheritedFD(source: error.second.raw, target: 2),
-            ]
+            ] + descriptors.map { InheritedFD(source: $0.value, target: $0.key) }
         )
         pidfd = try Syscalls.pidfd(pid).release()
         leash = try Leash(on: pid)
