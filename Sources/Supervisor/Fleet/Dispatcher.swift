@@ -189,6 +189,11 @@ struct Dispatcher {
         workers.first { $0.serial == serial }?.unstarted ?? 0
     }
 
+    /// Whether a worker owes an answer about a handover, or did when it was last asked for one.
+    func isSilent(_ serial: WorkerSerial) -> Bool {
+        workers.first { $0.serial == serial }?.isSilent ?? false
+    }
+
     /// When the connection that waits longest was accepted.
     var oldestPendingAt: UInt64? { pending.first.map { entries[$0].queuedAt } }
 
