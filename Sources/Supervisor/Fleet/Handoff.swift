@@ -115,7 +115,7 @@ final class Handoff: ConnectionTaker {
         let action = dispatcher.reported(serial, reports, now: loop.now)
         for descriptor in action.closing { OwnedFD(owning: descriptor).close() }
         durations.acknowledged(action.acknowledgedAfter)
-        if dispatcher.pendingCount > 0 { relay.requestTurn() }
+        if dispatcher.pendingCount > 0 || wasFull { relay.requestTurn() }
         return !action.isViolation
     }
 
