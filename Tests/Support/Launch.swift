@@ -15,6 +15,14 @@ package struct Launch {
     /// Whether this process may start others as another user.
     package static var canChangeUser: Bool { geteuid() == 0 }
 
+    /// The command, run as a user without any privilege.
+    static func unprivileged(_ command: [String]) -> [String] {
+        guard canChangeUser else { return command }
+        let id = unprivilegedUser
+        return ["/usr/bin/setpriv", "--reuid=\(id)", "--regid=\(id)", "--clear-groups", "--"]
+            + command
+    }
+
     package init(_ settings: FleetSettings, _ directory: PrivateDirectory) throws {
         var words = settings.launcher + [ApusProgram.supervisor]
         var environment = settings.environment
@@ -26,11 +34,8 @@ package struct Launch {
             environment.append("APUS_WORKER_PATH=\(try directory.writeProgram("worker", script))")
         }
         if settings.isUnprivileged, Self.canChangeUser {
-            let id = Self.unprivilegedUser
-            words =
-                ["/usr/bin/setpriv", "--reuid=\(id)", "--regid=\(id)", "--clear-groups", "--"]
-                + words
-            try directory.give(to: id)
+            words = Self.unprivileged(words)
+            try directory.give(to: Self.unprivilegedUser)
         }
         program = words[0]
         arguments = Array(words.dropFirst())

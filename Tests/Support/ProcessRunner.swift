@@ -32,7 +32,11 @@ package enum ProcessRunner {
     }
 
     /// Changes a limit of a running process: `option` as prlimit(1) has it, such as `--nofile=64`.
-    package static func limit(_ pid: Int32, _ option: String) throws {
-        try run("/usr/bin/prlimit", ["--pid", "\(pid)", option])
+    ///
+    /// As the user of the fleet: root needs a capability to reach into the processes of others.
+    package static func limit(_ fleet: Fleet, _ option: String) throws {
+        let command = ["/usr/bin/prlimit", "--pid", "\(fleet.pid)", option]
+        let words = fleet.settings.isUnprivileged ? Launch.unprivileged(command) : command
+        try run(words[0], Array(words.dropFirst()))
     }
 }

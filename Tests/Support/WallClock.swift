@@ -27,11 +27,12 @@ package final class WallClock {
             ["-shared", "-fPIC", "-O1", "-o", library, source],
             environment: ["PATH=/usr/bin:/bin"]
         )
-        let path = try directory.write("offset", String(repeating: "\0", count: 8))
+        let path = try directory.write("offset", "")
         // SAFETY: as above.
         file = unsafe open(path, O_WRONLY | O_CLOEXEC)
         guard file >= 0 else { throw TestFailure("no file \(path)") }
         environment = ["LD_PRELOAD=\(library)", "APUS_WORKER_TEST_CLOCK=\(path)"]
+        try shift(bySeconds: 0)
     }
 
     deinit {
