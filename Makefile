@@ -12,6 +12,7 @@ DESTDIR ?=
 SEED ?= 1
 SECONDS ?= 60
 TARGETS ?=
+CASES ?=
 
 swift_sources := Package.swift Sources Tests Benchmarks Fuzz
 release_flags := -c release --static-swift-stdlib
@@ -73,6 +74,16 @@ acceptance: release ## The official SDKs against the real binaries
 	@$(need) $(need_python_client)
 	@Tests/Acceptance/run
 
+.PHONY: deb
+deb: release ## Debian package of a release build, in dist/
+	@$(need) command:dpkg-deb:dpkg command:readelf:binutils
+	@scripts/deb
+
+.PHONY: systemd-test
+systemd-test: deb ## The package under a real systemd in a container (CASES="start killed"); root
+	@$(need) command:systemd-nspawn:systemd-container command:python3:python3
+	@Tests/Systemd/run dist/apus_*.deb $(CASES)
+
 .PHONY: fuzz
 fuzz: deps ## Seeded fuzzing of every parser (SEED=1 SECONDS=60 TARGETS="json http")
 	@swift build -c release --product FuzzTool
@@ -116,4 +127,4 @@ install: release ## Install the binaries under DESTDIR and PREFIX (/usr)
 
 .PHONY: clean
 clean: ## Remove build products
-	@rm -rf .build bench-results
+	@rm -rf .build bench-results dist
