@@ -73,6 +73,7 @@ let package = Package(
         shared("JSON", ["Bytes"]),
         shared("Config", ["Bytes", "JSON", "System"]),
         shared("Control", ["Bytes", "System"]),
+        shared("Scoreboard", ["System"]),
         shared("Metrics", ["Bytes", "JSON"]),
         shared("Log", ["Bytes", "System"]),
 
@@ -83,15 +84,18 @@ let package = Package(
         .executableTarget(
             name: "Supervisor",
             dependencies: [
-                "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
+                "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Scoreboard",
+                "Metrics",
+                "Log",
             ],
             swiftSettings: strict
         ),
         .executableTarget(
             name: "Worker",
             dependencies: [
-                "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Metrics", "Log",
-                "CCurl", "Dialects", "Policy", "Providers",
+                "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Control", "Scoreboard",
+                "Metrics",
+                "Log", "CCurl", "Dialects", "Policy", "Providers",
             ],
             exclude: ["Dialects", "Policy", "Providers"],
             swiftSettings: strict,
@@ -124,6 +128,7 @@ let package = Package(
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ConfigTests", ["Bytes", "JSON", "Config", "System"]),
         tests("ControlTests", ["Bytes", "System", "Control"]),
+        tests("ScoreboardTests", ["System", "Scoreboard"]),
         tests("MetricsTests", ["Bytes", "JSON", "Metrics"]),
         tests("LogTests", ["Bytes", "JSON", "System", "Log"]),
         tests("DialectsTests", ["Bytes", "HTTP", "JSON", "Metrics", "Dialects"]),
@@ -131,12 +136,17 @@ let package = Package(
         tests("ProvidersTests", ["Bytes", "HTTP", "JSON", "Config", "Providers"]),
         tests(
             "SupervisorTests",
-            ["Supervisor", "Bytes", "System", "Loop", "Control", "Metrics", "Config", "Log"]
+            [
+                "Supervisor", "Bytes", "System", "Loop", "Control", "Scoreboard", "Metrics",
+                "Config",
+                "Log",
+            ]
         ),
         tests(
             "WorkerTests",
             [
-                "Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Metrics",
+                "Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Scoreboard",
+                "Metrics",
                 "Dialects", "Policy", "Providers",
             ]
         ),

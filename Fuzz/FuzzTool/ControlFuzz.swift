@@ -33,19 +33,28 @@ enum ControlFuzz {
     }
 
     private static func makeMessage(_ run: inout FuzzRun) -> ControlMessage {
-        switch run.below(5) {
+        switch run.below(6) {
         case 0:
             let count = 1 + run.below(ControlMessage.connectionsMax)
             return .connections(
                 (0..<count).map { _ in
                     HandedConnection(
                         id: UInt32(truncatingIfNeeded: run.next()),
-                        listener: UInt16(truncatingIfNeeded: run.next())
+                        listener: UInt8(truncatingIfNeeded: run.next()),
+                        isKept: run.below(2) == 0,
+                        record: UInt16(truncatingIfNeeded: run.next())
                     )
                 }
             )
         case 1:
-            return .drain(deadlineMilliseconds: run.next())
+            return .drain(
+                DrainOrder(
+                    softMilliseconds: UInt32(truncatingIfNeeded: run.next()),
+                    hardMilliseconds: UInt32(truncatingIfNeeded: run.next()),
+                    spreadMilliseconds: UInt16(truncatingIfNeeded: run.next()),
+                    returnsIdle: run.below(2) == 0
+                )
+            )
         case 2:
             return .ready(
                 generation: UInt32(truncatingIfNeeded: run.next()),
@@ -54,6 +63,8 @@ enum ControlFuzz {
         case 3:
             let count = 1 + run.below(ControlMessage.reportsMax)
             return .report((0..<count).map { _ in makeReport(&run) })
+        case 4:
+            return .recount
         default:
             return .drained
         }

@@ -78,6 +78,11 @@ int clinux_spawn(const char *path, char *const *argv, char *const *envp,
     return error != 0 ? -error : pid;
 }
 
+int clinux_replace_program(const char *path, char *const *argv, char *const *envp) {
+    execve(path, argv, envp);
+    return -errno;
+}
+
 int clinux_pidfd_open(int pid) {
     long fd = syscall(SYS_pidfd_open, pid, 0);
     return fd < 0 ? -errno : (int)fd;

@@ -41,6 +41,15 @@ int64_t clinux_tcp_consumed(int fd) {
     return received > unread ? received - unread : 0;
 }
 
+int64_t clinux_tcp_written(int fd) {
+    struct tcp_info info;
+    int result = tcp_information(fd, &info);
+    if (result < 0) return result;
+    int unacknowledged = 0;
+    if (ioctl(fd, SIOCOUTQ, &unacknowledged) < 0) return -errno;
+    return (int64_t)info.tcpi_bytes_acked + unacknowledged;
+}
+
 int clinux_tcp_queue(int fd, uint32_t *waiting, uint32_t *limit) {
     struct tcp_info info;
     int result = tcp_information(fd, &info);

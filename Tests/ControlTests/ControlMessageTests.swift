@@ -23,7 +23,7 @@ private func header(
     count: UInt16 = 0,
     argument: UInt64 = 0,
     magic: UInt16 = 0x5041,
-    version: UInt8 = 1,
+    version: UInt8 = 2,
     reserved: UInt16 = 0
 ) -> [UInt8] {
     let buffer = ByteBuffer()
@@ -40,26 +40,42 @@ private func header(
     static let cases = [
         MessageCase(
             name: "one connection",
-            message: .connections([HandedConnection(id: 0x0102_0304, listener: 0x0506)]),
-            bytes: header(kind: 1, count: 1) + [4, 3, 2, 1, 6, 5, 0, 0]
+            message: .connections([
+                HandedConnection(id: 0x0102_0304, listener: 5, isKept: true, record: 0x0607)
+            ]),
+            bytes: header(kind: 1, count: 1) + [4, 3, 2, 1, 5, 1, 7, 6]
         ),
         MessageCase(
             name: "most connections",
             message: .connections(
-                (0..<16).map { HandedConnection(id: UInt32($0), listener: .max) }
+                (0..<16).map {
+                    HandedConnection(id: UInt32($0), listener: .max, isKept: false, record: .max)
+                }
             ),
             bytes: header(kind: 1, count: 16)
-                + (0..<16).flatMap { [UInt8($0), 0, 0, 0, 255, 255, 0, 0] }
+                + (0..<16).flatMap { [UInt8($0), 0, 0, 0, 255, 0, 255, 255] }
         ),
         MessageCase(
             name: "drain",
-            message: .drain(deadlineMilliseconds: 60_000),
-            bytes: header(kind: 2, argument: 60_000)
+            message: .drain(DrainOrder(softMilliseconds: 60_000, hardMilliseconds: 90_000)),
+            bytes: header(kind: 2, argument: 60_000 | 90_000 << 32)
         ),
         MessageCase(
-            name: "drain for ever",
-            message: .drain(deadlineMilliseconds: .max),
-            bytes: header(kind: 2, argument: .max)
+            name: "drain, largest values",
+            message: .drain(
+                DrainOrder(
+                    softMilliseconds: .max,
+                    hardMilliseconds: .max,
+                    spreadMilliseconds: .max,
+                    returnsIdle: true
+                )
+            ),
+            bytes: header(kind: 2, argument: .max, reserved: .max)
+        ),
+        MessageCase(
+            name: "recount",
+            message: .recount,
+            bytes: header(kind: 6)
         ),
         MessageCase(
             name: "ready",
@@ -78,12 +94,14 @@ private func header(
                 ConnectionReport(id: 2, event: .started),
                 ConnectionReport(id: 3, event: .closed),
                 ConnectionReport(id: .max, event: .refused, reason: .noDescriptor),
+                ConnectionReport(id: 5, event: .returned),
             ]),
-            bytes: header(kind: 4, count: 4) + [
+            bytes: header(kind: 4, count: 5) + [
                 1, 0, 0, 0, 1, 0, 0, 0,
                 2, 0, 0, 0, 2, 0, 0, 0,
                 3, 0, 0, 0, 3, 0, 0, 0,
                 255, 255, 255, 255, 4, 2, 0, 0,
+                5, 0, 0, 0, 5, 0, 0, 0,
             ]
         ),
         MessageCase(name: "drained", message: .drained, bytes: header(kind: 5)),
@@ -146,9 +164,9 @@ private func header(
             error: .magic
         ),
         RejectCase(name: "version 0", bytes: header(kind: 5, version: 0), error: .version(0)),
-        RejectCase(name: "version 2", bytes: header(kind: 5, version: 2), error: .version(2)),
+        RejectCase(name: "version 1", bytes: header(kind: 5, version: 1), error: .version(1)),
         RejectCase(name: "kind 0", bytes: header(kind: 0), error: .kind(0)),
-        RejectCase(name: "kind 6", bytes: header(kind: 6), error: .kind(6)),
+        RejectCase(name: "kind 7", bytes: header(kind: 7), error: .kind(7)),
         RejectCase(name: "kind 255", bytes: header(kind: 255), error: .kind(255)),
         RejectCase(name: "reserved", bytes: header(kind: 5, reserved: 1), error: .reserved),
         RejectCase(
@@ -158,7 +176,7 @@ private func header(
         ),
         RejectCase(
             name: "connection with an argument",
-            bytes: header(kind: 1, count: 1, argument: 1) + [4, 3, 2, 1, 6, 5, 0, 0],
+            bytes: header(kind: 1, count: 1, argument: 1) + [4, 3, 2, 1, 5, 1, 7, 6],
             error: .reserved
         ),
         RejectCase(name: "count without entries", bytes: header(kind: 4, count: 1), error: .length),
@@ -190,8 +208,8 @@ private func header(
             error: .reserved
         ),
         RejectCase(
-            name: "connection with reserved bytes",
-            bytes: header(kind: 1, count: 1) + [1, 0, 0, 0, 0, 0, 1, 0],
+            name: "connection with an unknown flag",
+            bytes: header(kind: 1, count: 1) + [1, 0, 0, 0, 0, 2, 1, 0],
             error: .reserved
         ),
         RejectCase(
@@ -200,8 +218,8 @@ private func header(
             error: .entry
         ),
         RejectCase(
-            name: "event 5",
-            bytes: header(kind: 4, count: 1) + [1, 0, 0, 0, 5, 0, 0, 0],
+            name: "event 6",
+            bytes: header(kind: 4, count: 1) + [1, 0, 0, 0, 6, 0, 0, 0],
             error: .entry
         ),
         RejectCase(

@@ -2,6 +2,7 @@
 import Bytes
 import Control
 import Loop
+import Scoreboard
 import Support
 import System
 import Testing
@@ -30,7 +31,8 @@ private final class PuppetWorker {
                 pid: pid,
                 pidfd: try Syscalls.pidfd(pid),
                 control: control.takeFirst(),
-                metrics: try Syscalls.pipe().takeFirst()
+                metrics: try Syscalls.pipe().takeFirst(),
+                scoreboard: try Scoreboard()
             ),
             serial: WorkerSerial(number: number),
             slot: Int(number),

@@ -125,6 +125,9 @@ int clinux_is_listening(int fd);
 /// Bytes that were read from a TCP connection by any holder of it; -EOPNOTSUPP for other sockets.
 /// Needs the struct tcp_info of the kernel, which glibc's header does not have in full.
 int64_t clinux_tcp_consumed(int fd);
+/// Bytes that any holder of a TCP connection has written to it: acknowledged ones, and those that the
+/// kernel still has; -EOPNOTSUPP for other sockets.
+int64_t clinux_tcp_written(int fd);
 /// Connections that wait in the queue of a listening TCP socket, and how many may.
 int clinux_tcp_queue(int fd, uint32_t *waiting, uint32_t *limit);
 
@@ -141,6 +144,50 @@ ssize_t clinux_send_fds(int socket, const void *bytes, size_t count, const int *
 ssize_t clinux_recv_fds(int socket, void *bytes, size_t capacity, int *fds, size_t fd_capacity,
                         size_t *fd_count, int *truncated);
 
+// MARK: Shared memory
+
+/// An anonymous file of `count` zero bytes whose size is sealed.
+int clinux_memfd_sized(const char *name, size_t count);
+/// Maps `count` bytes of `fd`, shared and writable; NULL on failure.
+void *_Nullable clinux_map_shared(int fd, size_t count);
+void clinux_unmap(void *base, size_t count);
+
+// Atomics over memory that another process writes too; Swift's own have no form for raw memory.
+// Loads acquire, stores release.
+
+static inline uint32_t clinux_load32(const void *base, size_t offset) {
+    return __atomic_load_n((const uint32_t *)((const char *)base + offset), __ATOMIC_ACQUIRE);
+}
+static inline uint64_t clinux_load64(const void *base, size_t offset) {
+    return __atomic_load_n((const uint64_t *)((const char *)base + offset), __ATOMIC_ACQUIRE);
+}
+static inline void clinux_store32(void *base, size_t offset, uint32_t value) {
+    __atomic_store_n((uint32_t *)((char *)base + offset), value, __ATOMIC_RELEASE);
+}
+static inline void clinux_store64(void *base, size_t offset, uint64_t value) {
+    __atomic_store_n((uint64_t *)((char *)base + offset), value, __ATOMIC_RELEASE);
+}
+/// 1 when the value was `expected` and is `desired` now.
+static inline int clinux_exchange32(void *base, size_t offset, uint32_t expected,
+                                    uint32_t desired) {
+    return __atomic_compare_exchange_n((uint32_t *)((char *)base + offset), &expected, desired, 0,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+// MARK: Crashes
+
+/// Frames of a backtrace that a crash note keeps.
+#define CLINUX_CRASH_FRAMES 24
+/// Bytes of a crash note.
+#define CLINUX_CRASH_BYTES (40 + 8 * CLINUX_CRASH_FRAMES)
+
+/// On SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP and SIGABRT, writes what happened to `note` and lets
+/// the process die of the signal. Layout of the note, native byte order: u32 1 when written, i32
+/// signal, u64 address that could not be accessed, u64 where the program is loaded, u64 where it
+/// ends, u32 frame count, u32 0, frames (u64 each, the crashed instruction first). In C because only
+/// async-signal-safe code may run in a handler, and because it must run on a stack of its own.
+int clinux_crash_notes(void *note);
+
 // MARK: Processes and signals
 
 struct clinux_spawn_fd {
@@ -154,6 +201,9 @@ struct clinux_spawn_fd {
 int clinux_spawn(const char *path, char *const _Nullable *_Nonnull argv,
                  char *const _Nullable *_Nonnull envp, const struct clinux_spawn_fd *fds,
                  size_t fd_count, int own_group);
+/// Replaces the program of this process; returns only on failure. execve(2).
+int clinux_replace_program(const char *path, char *const _Nullable *_Nonnull argv,
+                           char *const _Nullable *_Nonnull envp);
 int clinux_pidfd_open(int pid);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 

@@ -20,6 +20,19 @@ open class EventHandler {
     open func turnEnded() {}
 }
 
+/// Learns when turns begin and end: the heartbeat of a process.
+///
+/// Open for the same reason as `EventHandler`.
+open class TurnObserver {
+    public init() {}
+
+    /// The wait is over.
+    open func turnBegan(at now: UInt64) {}
+
+    /// The work of the turn is done; the loop is about to wait.
+    open func turnEnded(at now: UInt64) {}
+}
+
 /// What a descriptor waits for.
 package struct Interest: OptionSet, Sendable {
     package let rawValue: UInt32
@@ -98,6 +111,8 @@ package final class EventLoop {
     private var endingHandlers: [EventHandler] = []
     private var events: [clinux_event]
     private var isStopping = false
+    /// Told about every turn.
+    package var observer: TurnObserver?
 
     /// Nanoseconds of the monotonic clock at the start of this turn.
     package private(set) var now: UInt64
@@ -217,6 +232,12 @@ package final class EventLoop {
         let count = try wait(waitMax)
         now = Syscalls.monotonicNanoseconds()
         turns &+= 1
+        observer?.turnBegan(at: now)
+        work(count)
+        observer?.turnEnded(at: Syscalls.monotonicNanoseconds())
+    }
+
+    private func work(_ count: Int) {
         for index in 0..<count {
             let event = events[index]
             let token = EventToken(raw: event.token)

@@ -60,6 +60,23 @@ extension Syscalls {
         return try checked(result)
     }
 
+    /// Replaces the program of this process; returns only by throwing.
+    ///
+    /// Descriptors without close-on-exec stay open under their numbers. execve(2).
+    package static func replaceProgram(
+        _ path: String,
+        arguments: [String],
+        environment: [String]
+    ) throws(Errno) {
+        // SAFETY: both vectors end with nil and stay alive until the call returns, if it does.
+        let result = unsafe withCStrings(arguments) { argv in
+            unsafe withCStrings(environment) { envp in
+                unsafe clinux_replace_program(path, argv, envp)
+            }
+        }
+        _ = try checked(result)
+    }
+
     /// Calls `body` with a nil-terminated vector of C strings.
     @unsafe
     private static func withCStrings<Result>(

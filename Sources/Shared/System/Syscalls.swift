@@ -217,6 +217,14 @@ package enum Syscalls {
         return result < 0 ? nil : Int(result)
     }
 
+    /// How many bytes anyone has written to a TCP connection; nil when it is none.
+    ///
+    /// Like `bytesConsumed`, it holds for a writer that has died since.
+    package static func bytesWritten(_ fd: Int32) -> Int? {
+        let result = clinux_tcp_written(fd)
+        return result < 0 ? nil : Int(result)
+    }
+
     /// Connections that wait in a listening TCP socket and how many may, nil for other sockets.
     package static func acceptQueue(_ fd: Int32) -> (waiting: Int, limit: Int)? {
         var waiting: UInt32 = 0

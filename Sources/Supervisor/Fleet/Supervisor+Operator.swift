@@ -32,6 +32,7 @@ final class OperatorDesk {
     private var reloadBeganAt: UInt64 = 0
     private var scalings: [Scaling] = []
     private var stops: [OperatorHooks.Done] = []
+    private var waitingUpgrade: OperatorHooks.Done?
     private var stopAskedAt: UInt64 = 0
 
     init(_ supervisor: Supervisor) {
@@ -90,7 +91,7 @@ final class OperatorDesk {
         hooks.reload = { [unowned self] done in reload(done) }
         hooks.scale = { [unowned self] count, done in scale(to: count, done) }
         hooks.stop = { [unowned self] now, done in stop(now: now, done) }
-        hooks.upgrade = { [unowned self] done in upgrade(done) }
+        hooks.upgrade = { [unowned self] descriptor, done in upgrade(descriptor, done) }
         hooks.progress = { [unowned self] request in progress(of: request) }
         return hooks
     }
@@ -99,7 +100,7 @@ final class OperatorDesk {
     private var stopping: OperatorReply? {
         switch supervisor.fleet.machine.state {
         case .starting, .running, .rolling: nil
-        case .draining, .stopping, .stopped: .failed("the supervisor is stopping")
+        case .lameDuck, .draining, .stopping, .stopped: .failed("the supervisor is stopping")
         }
     }
 
@@ -123,33 +124,42 @@ final class OperatorDesk {
     }
 
     func reloadEnded(_ result: ReloadResult) {
+        if let done = waitingUpgrade {
+            waitingUpgrade = nil
+            upgradeEnded(result, done)
+        }
         var answered = runningReloads
         runningReloads = []
         let reply: OperatorReply
         switch result {
-        case .succeeded(let generation):
-            let count = supervisor.fleet.machine.desired
-            let milliseconds = (Syscalls.monotonicNanoseconds() - reloadBeganAt) / 1_000_000
+        case .succeeded(let generation, let replaced):
             reply = .done(
-                "reloaded: generation \(generation), \(Self.workers(count)) replaced "
-                    + "in \(milliseconds) ms"
+                "reloaded: generation \(generation), \(Self.workers(replaced)) replaced "
+                    + "in \(reloadMilliseconds) ms"
+            )
+        case .scaled(let workers):
+            reply = .done(
+                "reloaded: only the number of workers changed, to \(workers); "
+                    + "those that stay were not touched"
             )
         case .invalid:
             reply = .failed(
                 "reload failed: the configuration is invalid; the old one stays in use",
                 lines: configurationErrors
             )
-        case .workerFailed:
-            reply = .failed(
-                "reload failed: no worker starts with the new configuration; the old one stays in "
-                    + "use and the log tells why"
-            )
+        case .canaryFailed, .rolledBack:
+            let reason = result.failureText(probe: supervisor.fleet.probeFailure) ?? ""
+            reply = .failed("reload failed: \(reason)")
         case .abandoned:
             reply = .failed("reload failed: the supervisor stops")
             answered += waitingReloads
             waitingReloads = []
         }
         for done in answered { done(reply) }
+    }
+
+    private var reloadMilliseconds: UInt64 {
+        (Syscalls.monotonicNanoseconds() - reloadBeganAt) / 1_000_000
     }
 
     private static func workers(_ count: Int) -> String {
@@ -164,7 +174,7 @@ final class OperatorDesk {
             return
         }
         let before = supervisor.fleet.machine.desired
-        supervisor.fleet.scale(by: count - before)
+        supervisor.fleet.scale(to: count)
         let deadline = supervisor.loop.now + Self.scalingMax
         scalings.append(Scaling(count: count, before: before, deadline: deadline, done: done))
         lookAtScalings()
@@ -208,14 +218,61 @@ final class OperatorDesk {
         if stops.isEmpty { stopAskedAt = Syscalls.monotonicNanoseconds() }
         stops.append(done)
         let fleet = supervisor.fleet
-        if stopping == nil { fleet.terminate() }
-        if now, case .draining = fleet.machine.state { fleet.terminate() }
+        if now {
+            fleet.stopNow()
+        } else if stopping == nil {
+            fleet.terminate()
+        }
     }
 
     // MARK: Upgrade
 
-    private func upgrade(_ done: @escaping OperatorHooks.Done) {
-        done(.failed("upgrade in place is not available"))
+    private func upgrade(_ descriptor: Int32, _ done: @escaping OperatorHooks.Done) {
+        if let stopping {
+            done(stopping)
+            return
+        }
+        supervisor.upgrade(waiting: descriptor) { _, reason, lines in
+            done(.failed("upgrade failed: \(reason); the old program goes on", lines: lines))
+        }
+    }
+
+    /// The operator that waits for the upgrade which brought this program here.
+    func adopt(_ descriptor: Int32) {
+        let fd = OwnedFD(owning: descriptor)
+        guard let connection = server?.adopt(fd, .upgrade) else { return }
+        waitingUpgrade = { [weak connection] reply in connection?.answer(reply) }
+    }
+
+    /// The workers of the program before this one are replaced, or are not.
+    private func upgradeEnded(_ result: ReloadResult, _ done: OperatorHooks.Done) {
+        switch result {
+        case .succeeded(_, let replaced):
+            done(
+                .done(
+                    "upgraded: version \(Version.text), \(Self.workers(replaced)) replaced "
+                        + "in \(reloadMilliseconds) ms"
+                )
+            )
+        case .scaled:
+            done(.done("upgraded: version \(Version.text)"))
+        case .invalid:
+            done(
+                .failed(
+                    "upgraded to version \(Version.text), but the workers go on with the old "
+                        + "program: the configuration is invalid",
+                    lines: configurationErrors
+                )
+            )
+        case .canaryFailed, .rolledBack, .abandoned:
+            let reason = result.failureText(probe: supervisor.fleet.probeFailure)
+            done(
+                .failed(
+                    "upgraded to version \(Version.text), but the workers go on with the old "
+                        + "program: \(reason ?? "the supervisor stops")"
+                )
+            )
+        }
     }
 
     // MARK: Progress
@@ -230,12 +287,7 @@ final class OperatorDesk {
         case .scale:
             return "\(servingCount) of \(Self.workers(machine.desired)) ready"
         case .stop:
-            let running = supervisor.fleet.processes.count
-            let connections = supervisor.fleet.processes.keys.reduce(0) {
-                $0 + supervisor.handoff.connections(of: $1)
-            }
-            let noun = connections == 1 ? "connection" : "connections"
-            return "draining: \(connections) \(noun) of \(Self.workers(running))"
+            return DrainProgress(supervisor.fleet, now: supervisor.loop.now)?.text ?? "stopping"
         case .upgrade:
             return "upgrading"
         }

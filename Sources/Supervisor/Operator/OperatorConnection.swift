@@ -59,6 +59,17 @@ final class OperatorConnection: EventHandler {
         }
     }
 
+    /// Goes on with an operation that another program of this process has begun.
+    func resume(_ request: OperatorRequest) {
+        do throws(SystemError) {
+            token = try server.loop.register(fd.raw, Self.untilGone, self)
+            state = .working(request)
+            setDeadline(server.patience.note)
+        } catch {
+            close()
+        }
+    }
+
     private func setDeadline(_ nanoseconds: UInt64) {
         let loop = server.loop
         deadline.set(loop.now + nanoseconds, on: loop, self, kind: Self.timerKind)
@@ -141,7 +152,7 @@ final class OperatorConnection: EventHandler {
         case .reload: server.hooks.reload(done)
         case .scale(let count): server.hooks.scale(count, done)
         case .stop(let now): server.hooks.stop(now, done)
-        case .upgrade: server.hooks.upgrade(done)
+        case .upgrade: server.hooks.upgrade(fd.raw, done)
         }
     }
 

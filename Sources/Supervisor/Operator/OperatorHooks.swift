@@ -13,8 +13,11 @@ struct OperatorHooks {
     var scale: (_ count: Int, _ done: @escaping Done) -> Void = { $1(.failed(unavailable)) }
     /// Ends the supervisor: after what runs, or now.
     var stop: (_ now: Bool, _ done: @escaping Done) -> Void = { $1(.failed(unavailable)) }
-    /// Goes on with the program on disk, in the same process.
-    var upgrade: (_ done: @escaping Done) -> Void = { $0(.failed(unavailable)) }
+    /// Goes on with the program on disk, in the same process; that program answers on the descriptor
+    /// of the connection.
+    var upgrade: (_ descriptor: Int32, _ done: @escaping Done) -> Void = {
+        $1(.failed(unavailable))
+    }
     /// How far the operation is, in a few words.
     var progress: (OperatorRequest) -> String = { _ in "" }
 

@@ -58,6 +58,16 @@ final class OperatorServer: ConnectionTaker {
     /// Whether a supervisor of `owner` does what `user` asks for.
     static func isHeard(_ user: UInt32, by owner: UInt32) -> Bool { user == owner || user == 0 }
 
+    /// The operator that waits for an operation which another program of this process has begun;
+    /// nil when it has left.
+    func adopt(_ fd: consuming OwnedFD, _ request: OperatorRequest) -> OperatorConnection? {
+        guard let peer = Self.peer(fd.raw) else { return nil }
+        let connection = OperatorConnection(fd, peer: peer, server: self)
+        connections.append(connection)
+        connection.resume(request)
+        return connection
+    }
+
     private static func peer(_ fd: Int32) -> PeerCredentials? {
         do throws(Errno) {
             return try Syscalls.peerCredentials(fd)

@@ -13,6 +13,12 @@ class ConnectionTaker {
     /// The listener has nothing more for now.
     func acceptEnded() {}
 
+    /// A connection that was accepted with the last descriptor: to be told so and closed.
+    ///
+    /// False to be given it like any other.
+    var refusesAtLimit: Bool { false }
+    func refuse(_ fd: consuming OwnedFD) {}
+
     init() {}
 }
 
@@ -50,14 +56,21 @@ final class Listener: EventHandler {
     private let taker: ConnectionTaker
     private var token: EventToken?
     private var restTimer: TimerID?
+    private let reserve = DescriptorReserve()
+    /// Clients that were told that there is no descriptor for them.
+    private(set) var refusedCount: UInt64 = 0
+    /// Connections that are refused in a row before the others of the loop get their turn.
+    private static let refusalsPerTurn = 64
 
     init(
         _ socket: ListenerSocket,
         index: Int,
         loop: EventLoop,
         log: FleetLog,
-        taker: ConnectionTaker
+        taker: ConnectionTaker,
+        accepted: UInt64 = 0
     ) {
+        acceptedCount = accepted
         self.socket = socket
         self.index = index
         self.loop = loop
@@ -70,6 +83,9 @@ final class Listener: EventHandler {
     var acceptQueue: (waiting: Int, limit: Int)? {
         pause == .finished ? nil : Syscalls.acceptQueue(socket.raw)
     }
+
+    /// What another program needs to go on with the listener.
+    var upgradeState: UpgradeState.Socket { socket.upgradeState(accepted: acceptedCount) }
 
     /// Begins to accept.
     func start() {
@@ -114,6 +130,7 @@ final class Listener: EventHandler {
     override func timerFired(kind: UInt32, id: TimerID) {
         restTimer = nil
         pause = nil
+        reserve.refill()
         start()
     }
 
@@ -137,7 +154,12 @@ final class Listener: EventHandler {
         switch errno {
         case .tryAgain:
             return false
-        case .tooManyOpenFiles, .fileTableFull, .noBufferSpace, .noMemory:
+        case .tooManyOpenFiles, .fileTableFull:
+            refuseWaiting()
+            rest(.descriptors)
+            log.acceptFailed(address, errno, now: loop.now)
+            return false
+        case .noBufferSpace, .noMemory:
             rest(.descriptors)
             log.acceptFailed(address, errno, now: loop.now)
             return false
@@ -150,6 +172,27 @@ final class Listener: EventHandler {
             // errors over, and the next connection may be fine.
             log.acceptFailed(address, errno, now: loop.now)
             return true
+        }
+    }
+
+    /// Tells clients that there is no room for them, with the descriptor that is kept for it.
+    private func refuseWaiting() {
+        for _ in 0..<Self.refusalsPerTurn {
+            guard reserve.release() else { return }
+            do throws(Errno) {
+                let connection = try Syscalls.accept(socket.raw)
+                if taker.refusesAtLimit {
+                    refusedCount += 1
+                    taker.refuse(connection)
+                } else {
+                    acceptedCount += 1
+                    taker.accepted(connection, listener: index)
+                }
+            } catch {
+                reserve.refill()
+                return
+            }
+            reserve.refill()
         }
     }
 

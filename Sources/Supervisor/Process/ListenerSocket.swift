@@ -26,6 +26,27 @@ final class ListenerSocket {
         isOwner = false
     }
 
+    /// A socket that another program of this process has opened or was given; nil when its address
+    /// makes no sense.
+    init?(adopting state: UpgradeState.Socket) {
+        guard state.descriptor >= 0, let address = SocketAddress(state.address) else { return nil }
+        fd = OwnedFD(owning: state.descriptor)
+        self.address = address
+        name = state.name
+        isOwner = state.isOwner
+    }
+
+    /// What another program needs to go on with the socket.
+    func upgradeState(accepted: UInt64) -> UpgradeState.Socket {
+        UpgradeState.Socket(
+            descriptor: raw,
+            address: "\(address)",
+            name: name,
+            isOwner: isOwner,
+            accepted: accepted
+        )
+    }
+
     private init(opened fd: consuming OwnedFD, address: SocketAddress) {
         self.fd = consume fd
         self.address = address

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Scoreboard
 import System
 
 /// A worker process that was just started, and the supervisor's ends of its channels.
@@ -7,12 +8,13 @@ struct SpawnedWorker: ~Copyable {
     var pidfd: OwnedFD
     var control: OwnedFD
     var metrics: OwnedFD
+    let scoreboard: Scoreboard
 }
 
 /// Starts worker processes.
 ///
 /// Descriptors of a worker: 0 /dev/null, 1 and 2 as here, 3 control socket, 4 write end of the
-/// metrics pipe, 5 configuration. Nothing else is inherited. A worker whose supervisor dies reads
+/// metrics pipe, 5 configuration, 6 scoreboard. Nothing else is inherited. A worker whose supervisor dies reads
 /// the end of its control socket, finishes what runs, and exits.
 final class Spawner {
     /// Numbers under which a worker finds its descriptors.
@@ -20,6 +22,7 @@ final class Spawner {
         static let control: Int32 = 3
         static let metrics: Int32 = 4
         static let configuration: Int32 = 5
+        static let scoreboard: Int32 = 6
     }
 
     let path: String
@@ -60,6 +63,12 @@ final class Spawner {
             try Syscalls.pairs(seqpacket: true)
         }
         let metrics = try attempt(.pipe) { () throws(Errno) in try Syscalls.pipe() }
+        let scoreboard: Scoreboard
+        do throws(Errno) {
+            scoreboard = try Scoreboard()
+        } catch {
+            throw SystemError(.memfd, error)
+        }
         let arguments = [
             path, "--slot", "\(slot)", "--generation", "\(generation)",
             "--supervisor", "\(Syscalls.processID)",
@@ -71,6 +80,7 @@ final class Spawner {
             InheritedFD(source: control.second.raw, target: Descriptor.control),
             InheritedFD(source: metrics.second.raw, target: Descriptor.metrics),
             InheritedFD(source: configuration.raw, target: Descriptor.configuration),
+            InheritedFD(source: scoreboard.descriptor, target: Descriptor.scoreboard),
         ]
         let pid: Int32
         do throws(Errno) {
@@ -97,7 +107,8 @@ final class Spawner {
             pid: pid,
             pidfd: pidfd,
             control: control.takeFirst(),
-            metrics: metrics.takeFirst()
+            metrics: metrics.takeFirst(),
+            scoreboard: scoreboard
         )
     }
 

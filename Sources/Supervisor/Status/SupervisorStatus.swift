@@ -27,7 +27,7 @@ final class SupervisorStatus: StatusSource {
         case .starting: .starting
         case .running: machine.readyCount < machine.desired ? .degraded : .running
         case .rolling: .reloading
-        case .draining, .stopping, .stopped: .draining
+        case .lameDuck, .draining, .stopping, .stopped: .draining
         }
     }
 
@@ -107,12 +107,12 @@ final class SupervisorStatus: StatusSource {
     private static func state(_ state: WorkerSlot.State) -> FleetSnapshot.WorkerState? {
         switch state {
         // A vacant slot gets its process in the same turn.
-        case .vacant, .booting: .booting
+        case .vacant, .booting, .probing: .booting
         case .backoff: .backoff
         case .ready: .ready
         case .draining, .stopping: .draining
         // Told to end by force: it serves nobody any more.
-        case .killed: .failed
+        case .aborting, .killed: .failed
         case .ended: nil
         }
     }

@@ -48,8 +48,10 @@ final class ControlHandler: EventHandler {
             for (connection, descriptor) in zip(connections, descriptors) {
                 worker.accept(OwnedFD(owning: descriptor), id: connection.id)
             }
-        case .drain(let milliseconds):
-            worker.drain(deadlineMilliseconds: milliseconds)
+        case .drain(let order):
+            worker.drain(deadlineMilliseconds: UInt64(order.hardMilliseconds))
+        case .recount:
+            break
         case .ready, .report, .drained:
             worker.log.log(.error, "the supervisor sent a worker's message")
         }

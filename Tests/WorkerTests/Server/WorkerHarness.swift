@@ -106,7 +106,7 @@ final class WorkerHarness {
             switch message {
             case .report(let some): reports += some
             case .drained: drainedCount += 1
-            case .ready, .connections, .drain: break
+            case .ready, .connections, .drain, .recount: break
             }
         }
     }
