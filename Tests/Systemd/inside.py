@@ -384,13 +384,31 @@ def socket_unit():
     return words
 
 
+def upgrade_in_place():
+    before, restarts, old = main_pid(), show("NRestarts"), workers()
+    load = Load()
+    answer = chat("demo/slow", "a b c d e f g h", stream=True)
+    first = answer.readline()
+    said = succeed("apus", "upgrade")
+    check(main_pid() == before and show("NRestarts") == restarts and is_active(), "restarted")
+    check(b"data: [DONE]" in first + answer.read(), "the stream was cut")
+    wait_for("new workers", lambda: not workers() & old)
+    words = load.stop()
+    check(not load.failures, f"{words}: {load.failures[:5]}")
+    # The program that took over is watched, reloaded and restarted like the one before.
+    succeed("systemctl", "reload", "apus")
+    succeed("systemctl", "restart", "apus")
+    check(get("/health")[0] == 200, "no answer")
+    return f"{said.strip()}; {words}"
+
+
 def upgrade_package():
-    before = main_pid()
+    before, restarts, old = main_pid(), show("NRestarts"), workers()
     load = Load()
     time.sleep(0.5)
     succeed("dpkg", "--install", "/test/apus.deb")
-    wait_for("restart", lambda: main_pid() not in (0, before) and is_active())
-    time.sleep(0.5)
+    check(main_pid() == before and show("NRestarts") == restarts and is_active(), "restarted")
+    wait_for("new workers", lambda: not workers() & old)
     words = load.stop()
     check(not load.failures, f"{words}: {load.failures[:5]}")
     with open(CONFIG, encoding="utf-8") as file:
@@ -408,7 +426,7 @@ def remove():
 
 CASES = [install, start, commands, reload, bad_reload, sandbox, stop_during_stream, killed,
          restart_under_load, watchdog, out_of_memory, addresses, second, bad_start, socket_unit,
-         upgrade_package, remove]
+         upgrade_in_place, upgrade_package, remove]
 
 
 def main():
