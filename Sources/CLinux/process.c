@@ -111,6 +111,28 @@ int clinux_wait_pidfd(int pidfd, struct clinux_exit *status) {
     return wait_for((idtype_t)P_PIDFD, (id_t)pidfd, status);
 }
 
+int clinux_peek_ended(void) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int result;
+    do {
+        result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return errno == ECHILD ? 0 : -errno;
+    return info.si_pid;
+}
+
+int clinux_wait_pid(int pid) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int result;
+    do {
+        result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return -errno;
+    return info.si_pid == pid;
+}
+
 int clinux_wait_any(struct clinux_exit *status) {
     return wait_for(P_ALL, 0, status);
 }

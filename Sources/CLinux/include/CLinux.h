@@ -217,6 +217,10 @@ struct clinux_exit {
 
 /// Reaps the child behind `pidfd` without waiting: 1 reaped, 0 still running.
 int clinux_wait_pidfd(int pidfd, struct clinux_exit *status);
+/// The pid of an ended child that is left unreaped, 0 when there is none.
+int clinux_peek_ended(void);
+/// Reaps the ended child with the pid without waiting: 1 reaped, 0 still running.
+int clinux_wait_pid(int pid);
 /// Reaps any ended child without waiting: 1 reaped, 0 none, -ECHILD no children.
 int clinux_wait_any(struct clinux_exit *status);
 /// Blocks the signals on this thread and returns a descriptor that reports them.

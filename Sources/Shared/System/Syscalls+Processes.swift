@@ -132,6 +132,19 @@ extension Syscalls {
         return exit(status)
     }
 
+    /// A child that has ended and is not reaped yet; it stays so.
+    ///
+    /// waitid(2) with WNOWAIT.
+    package static func endedChild() throws(Errno) -> Int32? {
+        let pid = try checked(clinux_peek_ended())
+        return pid > 0 ? pid : nil
+    }
+
+    /// Reaps one ended child.
+    package static func reap(process pid: Int32) throws(Errno) {
+        _ = try checked(clinux_wait_pid(pid))
+    }
+
     /// Reaps any ended child: its id and how it ended, nil when none has ended.
     package static func reapAny() throws(Errno) -> (pid: Int32, exit: ProcessExit)? {
         var status = clinux_exit()

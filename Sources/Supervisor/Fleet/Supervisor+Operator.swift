@@ -174,7 +174,7 @@ final class OperatorDesk {
             return
         }
         let before = supervisor.fleet.machine.desired
-        supervisor.fleet.scale(to: count)
+        supervisor.scale(to: count)
         let deadline = supervisor.loop.now + Self.scalingMax
         scalings.append(Scaling(count: count, before: before, deadline: deadline, done: done))
         lookAtScalings()

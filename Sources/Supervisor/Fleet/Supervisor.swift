@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Config
 import Log
 import Loop
 import Metrics
@@ -35,6 +36,12 @@ final class Supervisor {
     let upgrades: UInt64
     private(set) var reloads = Reloads()
     private(set) var descriptorLimit: UInt64
+    private(set) var changes = ReloadHistory()
+    private var changeBeganAt: UInt64 = 0
+    private var isUpgrading = false
+    /// Differs when the configuration does, and tells nothing about it.
+    private(set) var configurationHash = ""
+    private let hashKey: [UInt8]
 
     /// What became of reloads.
     struct Reloads: Equatable {
@@ -47,6 +54,7 @@ final class Supervisor {
 
     private(set) lazy var desk = OperatorDesk(self)
     private lazy var upgrader = Upgrader(self)
+    let lag = LoopLag()
     /// What another program of this process has left, until it is taken over.
     private var inherited: UpgradeState?
     let options: Options
@@ -65,6 +73,8 @@ final class Supervisor {
         self.options = options
         self.settings = settings
         inherited = state
+        isUpgrading = state != nil
+        hashKey = Self.randomKey()
         upgrades = state.map { $0.upgrades + 1 } ?? 0
         startedAt = state?.startedAt ?? Syscalls.wallClock().seconds
         notifier = ServiceNotifier(environment: options.environment)
@@ -110,6 +120,7 @@ final class Supervisor {
         } catch {
             throw .system(error)
         }
+        hashConfiguration()
         reloads = state?.reloads ?? Reloads()
         reloads.configurationLoadedAt = reloads.configurationLoadedAt ?? startedAt
     }
@@ -138,6 +149,7 @@ final class Supervisor {
             throw .system(error)
         }
         connectHooks()
+        loop.observer = lag
         applyLimits()
         log.info(inherited == nil ? "starting" : "taking over") { record in
             record.field("version", Self.version)
@@ -267,7 +279,10 @@ final class Supervisor {
         }
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
         fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
-        fleet.health.hooks.looked = { [unowned self] in drainMoved() }
+        fleet.health.hooks.looked = { [unowned self] in
+            fleet.reapOrphans()
+            drainMoved()
+        }
         fleet.hooks.stopAccepting = { [unowned self] in stopAccepting() }
         fleet.hooks.readConfiguration = { [unowned self] in readConfiguration() }
         fleet.hooks.reloadEnded = { [unowned self] in reloadEnded($0) }
@@ -332,7 +347,21 @@ final class Supervisor {
 
     // MARK: Reload
 
+    private static func randomKey() -> [UInt8] {
+        do throws(Errno) {
+            return try Syscalls.random(16)
+        } catch {
+            preconditionFailure("getrandom: \(error)")
+        }
+    }
+
+    private func hashConfiguration() {
+        let digest = SHA256.digest(of: (hashKey + settings.bundle).span)
+        configurationHash = String(digest.hexadecimal.prefix(12))
+    }
+
     private func readConfiguration() {
+        changeBeganAt = Syscalls.monotonicNanoseconds()
         notifier.reloading(now: loop.now)
         desk.reloadBegan()
         switch options.configuration.read() {
@@ -346,6 +375,7 @@ final class Supervisor {
                 let memory = try ConfigurationMemory(fresh)
                 let changesWorkers = fresh.changesWorkers(from: settings)
                 settings = fresh
+                hashConfiguration()
                 applyLimits()
                 workerCount = MachineFacts.workerCount(
                     override: options.workers ?? fresh.workers
@@ -386,11 +416,13 @@ final class Supervisor {
     private func reloadEnded(_ result: ReloadResult) {
         switch result {
         case .succeeded(let generation, let replaced):
+            note(isUpgrading ? .upgrade : .reload, true, "\(replaced) workers replaced")
             reloadSucceeded("reloaded") { record in
                 record.field("generation", Int(generation))
                 record.field("replaced", replaced)
             }
         case .scaled(let workers):
+            note(.reload, true, "only the number of workers changed, to \(workers)")
             reloadSucceeded("reloaded: only the number of workers changed") { record in
                 record.field("workers", workers)
             }
@@ -403,6 +435,29 @@ final class Supervisor {
             reloadFailed("abandoned: the fleet stops")
         }
         desk.reloadEnded(result)
+        isUpgrading = false
+    }
+
+    /// Keeps what became of a change that was asked for.
+    private func note(_ kind: FleetSnapshot.ReloadKind, _ isSuccessful: Bool, _ reason: String) {
+        let elapsed = Syscalls.monotonicNanoseconds() - changeBeganAt
+        changes.ended(
+            kind: kind,
+            at: Syscalls.wallClock().seconds,
+            ok: isSuccessful,
+            generation: fleet.machine.generation,
+            reason: reason,
+            durationMilliseconds: Int(elapsed / 1_000_000)
+        )
+    }
+
+    /// Runs so many workers, until the next reload says something else.
+    func scale(to count: Int) {
+        let before = fleet.machine.desired
+        changeBeganAt = Syscalls.monotonicNanoseconds()
+        fleet.scale(to: count)
+        guard fleet.machine.desired != before else { return }
+        note(.scale, true, "\(before) to \(fleet.machine.desired) workers")
     }
 
     private func reloadSucceeded(
@@ -419,6 +474,7 @@ final class Supervisor {
     private func reloadFailed(_ reason: String) {
         reloads.failed += 1
         reloads.lastSucceeded = false
+        note(isUpgrading ? .upgrade : .reload, false, reason)
         log.error("reload failed") { $0.field("reason", reason) }
         notifier.ready(status: "reload failed: \(reason)")
     }
@@ -429,8 +485,8 @@ final class Supervisor {
         switch signal {
         case .terminate, .interrupt: fleet.terminate()
         case .hangup: fleet.reload()
-        case .ttyIn: fleet.scale(by: 1)
-        case .ttyOut: fleet.scale(by: -1)
+        case .ttyIn: scale(to: min(fleet.machine.desired + 1, FleetMachine.workersMax))
+        case .ttyOut: scale(to: max(fleet.machine.desired - 1, 1))
         case .user2: upgrade { _, _, _ in }
         case .abort, .kill, .user1, .pipe, .child, .continue, .stop:
             preconditionFailure("a signal that was not asked for: \(signal)")

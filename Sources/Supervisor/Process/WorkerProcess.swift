@@ -41,6 +41,8 @@ final class WorkerProcess: EventHandler {
     let spawnedAt: UInt64
     var readyAt: Int?
     let scoreboard: Scoreboard
+    /// Another program has started it.
+    let isAdopted: Bool
     /// KILL was sent to it.
     var isKilledByUs = false
 
@@ -69,6 +71,7 @@ final class WorkerProcess: EventHandler {
         pid = spawned.pid
         startedAt = Syscalls.wallClock().seconds
         spawnedAt = Syscalls.monotonicNanoseconds()
+        isAdopted = false
         pidfd = spawned.pidfd
         channel = ControlChannel(spawned.control)
         metrics = spawned.metrics
@@ -91,6 +94,7 @@ final class WorkerProcess: EventHandler {
         pid = state.pid
         startedAt = state.startedAt
         spawnedAt = state.spawnedAt
+        isAdopted = true
         readyAt = state.readyAt
         pidfd = OwnedFD(owning: state.pidfd)
         channel = ControlChannel(OwnedFD(owning: state.control))
