@@ -89,6 +89,11 @@ extension FleetMachine {
             preconditionFailure("rollBack in \(state)")
         }
         if slots[index].purpose == .replace { slots.remove(at: index) }
+        // One that boots with the new configuration must not take the place of a healthy old one.
+        let plan = replacementPlan(now: now)
+        for replacement in slots.indices where slots[replacement].purpose == .replace {
+            leave(replacement, now: now, plan)
+        }
         state = .rolling(
             Roll(
                 generation: generation,
@@ -102,6 +107,7 @@ extension FleetMachine {
         for vacant in slots.indices where slots[vacant].state == .vacant {
             spawn(vacant, now: now)
         }
+        removeEnded()
         continueRoll(now: now)
     }
 
