@@ -417,7 +417,7 @@ private final class World {
         let world = World(seed: seed)
         for _ in 0..<400 where world.problems.isEmpty { world.step() }
         world.mood = .healthy
-        for _ in 0..<3000 where world.problems.isEmpty { world.step() }
+        for _ in 0..<2000 where world.problems.isEmpty { world.step() }
         #expect(world.problems == [], "seed \(seed)")
         if let exitCode = world.stopped {
             // Only a first start that never worked may end by itself.
