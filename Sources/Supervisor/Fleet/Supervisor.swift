@@ -20,7 +20,8 @@ final class Supervisor {
 
     let loop: EventLoop
     let log: FleetLog
-    private(set) var settings: FleetSettings
+    private var settingsInUse: SettingsInUse
+    var settings: FleetSettings { settingsInUse.current }
     private(set) var fleet: Fleet
     let handoff: Handoff
     private(set) var listeners: [Listener] = []
@@ -53,7 +54,7 @@ final class Supervisor {
         log sink: LogSink
     ) throws(StartError) {
         self.options = options
-        self.settings = settings
+        settingsInUse = SettingsInUse(settings)
         notifier = ServiceNotifier(environment: options.environment)
         descriptorLimit = Self.raiseDescriptorLimit()
         do throws(SystemError) {
@@ -220,16 +221,11 @@ final class Supervisor {
             warnAboutAddresses(fresh)
             do throws(SystemError) {
                 let memory = try ConfigurationMemory(fresh)
-                let changesWorkers = fresh.changesWorkers(from: settings)
-                settings = fresh
-                applyLimits()
-                workerCount = MachineFacts.workerCount(
-                    override: options.workers ?? fresh.workers
-                )
+                let count = MachineFacts.workerCount(override: options.workers ?? fresh.workers)
                 fleet.configurationAccepted(
                     memory,
-                    workers: workerCount.count,
-                    changesWorkers: changesWorkers
+                    workers: count.count,
+                    changesWorkers: settingsInUse.read(fresh)
                 )
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
@@ -259,6 +255,10 @@ final class Supervisor {
     }
 
     private func reloadEnded(_ result: ReloadResult) {
+        if settingsInUse.reloadEnded(result) {
+            workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
+            applyLimits()
+        }
         switch result {
         case .succeeded(let generation, let replaced):
             reloadSucceeded("reloaded") { record in
