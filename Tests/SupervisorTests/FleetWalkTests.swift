@@ -37,7 +37,7 @@ private final class World {
     private var processes: [WorkerSerial: Process] = [:]
     /// Generations whose configuration the shell has.
     private var configurations: Set<UInt32> = [1]
-    private var readings = 0
+    private var wantsConfiguration = false
     /// Reloads that were asked for and have not ended.
     private var isReloading = false
     private var hasFailedInReload = false
@@ -132,7 +132,7 @@ private final class World {
             hasStoppedAccepting = true
         case .readConfiguration:
             check(!isReloading, "a configuration is read while another one is rolled out")
-            readings += 1
+            wantsConfiguration = true
             isReloading = true
             hasFailedInReload = false
         case .reloadEnded(let result):
@@ -226,7 +226,7 @@ private final class World {
 
     func step() {
         guard stopped == nil else { return }
-        if readings > 0, random.oneIn(3) {
+        if wantsConfiguration, random.oneIn(3) {
             configuration()
             return
         }
@@ -236,7 +236,8 @@ private final class World {
         case 5, 6: tick()
         case 7: probe()
         case 8 where mood == .hostile && random.oneIn(4): misbehave()
-        case 9 where mood == .hostile && random.oneIn(6):
+        // The shell reads the configuration before it hears of the next wish.
+        case 9 where mood == .hostile && !wantsConfiguration && random.oneIn(6):
             machine.reloadRequested()
             perform()
         case 10 where mood == .hostile && random.oneIn(6): scale()
@@ -246,7 +247,7 @@ private final class World {
     }
 
     private func configuration() {
-        readings -= 1
+        wantsConfiguration = false
         if mood == .hostile, random.oneIn(4) {
             machine.configurationRejected()
         } else {
@@ -381,7 +382,7 @@ private final class World {
     func terminate() {
         if isTerminating { isStopping = true }
         isTerminating = true
-        readings = 0
+        wantsConfiguration = false
         machine.terminationRequested(now: now)
         perform()
     }
@@ -389,7 +390,7 @@ private final class World {
     func stopNow() {
         isTerminating = true
         isStopping = true
-        readings = 0
+        wantsConfiguration = false
         machine.stopRequested(now: now)
         perform()
     }
@@ -416,7 +417,7 @@ private final class World {
         let world = World(seed: seed)
         for _ in 0..<400 where world.problems.isEmpty { world.step() }
         world.mood = .healthy
-        for _ in 0..<3000 where world.problems.isEmpty { world.step() }
+        for _ in 0..<2000 where world.problems.isEmpty { world.step() }
         #expect(world.problems == [], "seed \(seed)")
         if let exitCode = world.stopped {
             // Only a first start that never worked may end by itself.

@@ -6,7 +6,9 @@ import Testing
 @Suite struct WorkerSlotTests {
     private static let second: UInt64 = 1_000_000_000
     private static let serial = WorkerSerial(number: 1)
-    private static let fast = [WorkerSlot.Fault.bootTimeout, .probeFailed, .stopped, .protocolError]
+    private static let fast = [
+        WorkerSlot.Fault.bootTimeout, .probeFailed, .stopped, .protocolError,
+    ]
 
     /// With a budget that is never used up.
     private func exited(_ slot: inout WorkerSlot, now: UInt64) -> WorkerSlot.ExitAction {

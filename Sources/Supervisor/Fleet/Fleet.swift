@@ -255,7 +255,7 @@ final class Fleet: WorkerObserver {
                 throw error
             }
             processes[serial] = process
-            metrics.workerStarted(WorkerID(slot: slot, generation: generation))
+            metrics.workerStarted(id(of: process))
             log.sink.log(.debug, "worker started") { record in
                 record.field("slot", slot)
                 record.field("generation", Int(generation))
@@ -533,7 +533,11 @@ final class Fleet: WorkerObserver {
     }
 
     private func id(of worker: WorkerProcess) -> WorkerID {
-        WorkerID(slot: worker.slot, generation: worker.generation)
+        WorkerID(
+            slot: worker.slot,
+            generation: worker.generation,
+            process: worker.serial.number
+        )
     }
 }
 
