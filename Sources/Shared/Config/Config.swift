@@ -23,6 +23,7 @@ package struct Config: Equatable, Sendable {
     package var authIsOff: Bool
     package var timeouts: TimeoutConfig
     package var retries: RetryConfig
+    package var fleet = FleetConfig()
     /// Silence after which a stream gets a sign of life; nil sends none.
     ///
     /// Units: nanoseconds.

@@ -142,6 +142,7 @@ package struct ConfigParser {
                 members["max_body"].flatMap { reader.size($0, in: ConfigLimits.bodyBytes) }
                 ?? config.bodyBytesMax
         }
+        if let node = members["fleet"] { config.fleet = parseFleet(node) }
         if let node = members["logs"], let members = reader.members(node, .logs) {
             config.logsAccess = members["access"].flatMap { reader.bool($0) } ?? true
         }

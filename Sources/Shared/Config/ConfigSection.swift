@@ -18,6 +18,7 @@ package enum ConfigSection: CaseIterable, Sendable {
     case key
     case timeouts
     case retries
+    case fleet
     case streams
     case guards
     case logs
@@ -36,6 +37,7 @@ package enum ConfigSection: CaseIterable, Sendable {
         case .key: "keys[]"
         case .timeouts: "timeouts"
         case .retries: "retries"
+        case .fleet: "fleet"
         case .streams: "streams"
         case .guards: "guards"
         case .logs: "logs"
@@ -54,7 +56,7 @@ package enum ConfigSection: CaseIterable, Sendable {
         case .root:
             [
                 "listen", "status", "workers", "upstreams", "models", "default_model", "keys",
-                "auth", "timeouts", "retries", "streams", "guards", "logs", "cors", "$schema",
+                "auth", "timeouts", "retries", "fleet", "streams", "guards", "logs", "cors", "$schema",
             ]
         case .status: ["listen"]
         case .openaiUpstream: Self.httpKeys + ["api_key", "responses"]
@@ -75,6 +77,11 @@ package enum ConfigSection: CaseIterable, Sendable {
         case .key: ["name", "hash", "user", "org", "models"]
         case .timeouts: TimeoutKey.allCases.map(\.rawValue)
         case .retries: ["tries_per_target", "max_targets", "backoff", "retry_after_max"]
+        case .fleet:
+            [
+                "lame_duck", "drain_stalled", "hang", "connections_per_worker", "queue", "queue_age",
+                "recycle_requests", "recycle_age", "recycle_memory",
+            ]
         case .streams: ["keepalive"]
         case .guards: ["max_body"]
         case .logs: ["access"]

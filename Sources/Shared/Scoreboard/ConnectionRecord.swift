@@ -63,7 +63,7 @@ package struct AnswerForm: Equatable, Sendable {
 package struct ConnectionRecord: Equatable, Sendable {
     package var phase = ConnectionPhase.fresh
     package var form = AnswerForm()
-    /// Bytes read from the connection, over all its requests.
+    /// Bytes read from the connection, over all its requests and workers.
     package var consumed: UInt64 = 0
     /// Bytes written to it.
     package var written: UInt64 = 0
@@ -131,8 +131,10 @@ extension Scoreboard {
 
     // MARK: Claims
 
-    /// The supervisor is about to hand the connection over, from which workers before have read
-    /// `consumed` bytes and to which they have written `written`.
+    /// The supervisor is about to hand the connection over.
+    ///
+    /// `consumed` and `written` are what earlier workers read from it and wrote to it: the counts of a
+    /// record are those of the connection, like the kernel's.
     package func offer(_ record: Int, consumed: UInt64 = 0, written: UInt64 = 0) {
         memory.store64(at(record, Word.consumed), consumed)
         for word in [Word.written, Word.answerStart, Word.boundary] {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
+import Scoreboard
 
 /// Which worker gets which client connection, and where every accepted descriptor is.
 ///
 /// Pure: descriptors are numbers here; what a function returns as `closing` the shell closes. An
 /// accepted descriptor is in exactly one place: it waits, or one worker has a copy of it and this
-/// machine keeps the original until that worker has read the first byte (STARTED). Until then the
-/// connection can go to another worker without loss; afterwards only its count remains.
+/// machine keeps the original. Until that worker has read the first byte (STARTED) the connection
+/// can go to another worker without loss. Later the original is kept for the life of the
+/// connection, so that somebody can still speak to the client when the worker dies, and so that the
+/// worker can return the connection between two requests; without descriptors to spare it is closed
+/// at the first byte, and only its count remains.
 struct Dispatcher {
     struct Limits: Equatable {
         /// Handovers that a worker has not yet acknowledged.
@@ -22,6 +26,16 @@ struct Dispatcher {
         var pause: UInt64 = 100_000_000
         /// Connections of the whole fleet: 24 bits of index in a connection's id.
         var connectionsMax = 1 << 24
+        /// Connections of one worker.
+        var perWorkerMax = Scoreboard.recordsMax - 1
+        /// Descriptors of clients that may be open here.
+        var descriptorsMax = Int.max
+        /// Of them, those of connections that a worker has begun with.
+        var keptMax = Int.max
+        /// A worker that says nothing about a handover for so long is not asked any more, and what
+        /// it has not begun goes elsewhere.
+        var acknowledgePatience: UInt64 = 1_000_000_000
+        var work = WorkCost()
     }
 
     /// What became of handovers since the start.
@@ -41,6 +55,12 @@ struct Dispatcher {
         var lost: UInt64 = 0
         /// Sends that found a worker's socket full.
         var blocked: UInt64 = 0
+        /// Taken back from a worker that did not answer, and given to another one.
+        var revoked: UInt64 = 0
+        /// Returned by workers between two requests, and given to others.
+        var returned: UInt64 = 0
+        /// Of those that were rejected, the ones that waited too long.
+        var expired: UInt64 = 0
     }
 
     /// Connections for one worker, to go out in one message.
@@ -48,50 +68,99 @@ struct Dispatcher {
         let worker: WorkerSerial
         let connections: [HandedConnection]
         let descriptors: [Int32]
+        /// Ids of those that another worker has served before.
+        var used: Set<UInt32> = []
+        /// Nanoseconds that each has waited.
+        var waited: [UInt64] = []
     }
 
     /// What to do after a report.
     struct ReportAction: Equatable {
         var closing: [Int32] = []
+        /// Nanoseconds between the accept and the acknowledgement of connections.
+        var acknowledgedAfter: [UInt64] = []
         /// The worker reported something impossible: it cannot be trusted any more.
         var isViolation = false
     }
 
-    private enum Place: Equatable {
+    /// What to do with a connection whose worker has died.
+    enum Fate: Equatable {
+        /// Nobody has read from it since it was last idle: another worker gets it.
+        case move
+        /// The shell says something to the client, or nothing, and closes it.
+        case end
+    }
+
+    /// A connection whose worker has died, to be judged.
+    struct Orphan: Equatable {
+        let descriptor: Int32
+        let record: Int
+        /// The worker had said STARTED.
+        let isStarted: Bool
+    }
+
+    enum Place: Equatable {
         case free
         case pending
         /// In the worker's socket, or in the worker, which has not said so.
         case sent(WorkerSerial)
         case received(WorkerSerial)
         case started(WorkerSerial)
+
+        var worker: WorkerSerial? {
+            switch self {
+            case .free, .pending: nil
+            case .sent(let worker), .received(let worker), .started(let worker): worker
+            }
+        }
     }
 
-    private struct Entry {
+    struct Entry: Equatable {
         var place = Place.free
         var descriptor: Int32 = -1
         var listener: UInt8 = 0
         var queuedAt: UInt64 = 0
         /// Tells the uses of this entry apart.
         var use: UInt8 = 0
+        /// Place in the worker's scoreboard.
+        var record: UInt16 = 0
+        var isKept = false
+        /// A worker has read from it before.
+        var isUsed = false
     }
 
-    private struct Worker {
+    struct Worker: Equatable {
         let serial: WorkerSerial
+        let readyAt: UInt64
         /// Handed over and not closed.
         var connections = 0
+        /// Of them, those that it has not begun with.
+        var unstarted = 0
         var unacknowledged = 0
         var isAccepting = true
         var pausedUntil: UInt64 = 0
+        /// When it last said something, or was given something while it owed nothing.
+        var heardAt: UInt64 = 0
+        /// It did not answer in time; the next report ends that.
+        var isSilent = false
+        var records = RecordPool()
+        /// Ids that were taken back; the worker may not know yet.
+        var revoked: Set<UInt32> = []
     }
 
-    let limits: Limits
-    private(set) var counts = Counts()
-    private var entries: [Entry] = []
-    private var freeEntries: [Int] = []
-    private var pending = PendingQueue()
-    private var workers: [Worker] = []
+    var limits: Limits
+    // The setters are for the files of this machine.
+    var counts = Counts()
+    var entries: [Entry] = []
+    var freeEntries: [Int] = []
+    var pending = PendingQueue()
+    var workers: [Worker] = []
     /// Where the search for the next worker begins, so that ties go round.
     private var rotation = 0
+    /// Descriptors that this machine holds.
+    var descriptors = 0
+    /// Of them, those that are promised to be kept.
+    var kept = 0
 
     init(limits: Limits = Limits()) {
         self.limits = limits
@@ -103,7 +172,7 @@ struct Dispatcher {
 
     /// Whether another connection can be accepted.
     var hasRoom: Bool {
-        pending.count < limits.pendingMax
+        pending.count < limits.pendingMax && descriptors < limits.descriptorsMax
             && entries.count - freeEntries.count < limits.connectionsMax
     }
 
@@ -115,14 +184,27 @@ struct Dispatcher {
         workers.first { $0.serial == serial }?.connections ?? 0
     }
 
-    /// When `expired` or `nextBatch` have something to do, though no fact has come in.
+    /// Connections that a worker has not begun with.
+    func unstarted(of serial: WorkerSerial) -> Int {
+        workers.first { $0.serial == serial }?.unstarted ?? 0
+    }
+
+    /// When the connection that waits longest was accepted.
+    var oldestPendingAt: UInt64? { pending.first.map { entries[$0].queuedAt } }
+
+    /// When `expired`, `nextBatch` or `silent` have something to do, though no fact has come in.
     func deadline(now: UInt64) -> UInt64? {
-        guard let first = pending.first else { return nil }
-        var earliest = entries[first].queuedAt + limits.pendingAge
-        for worker in workers where worker.isAccepting && worker.pausedUntil > now {
-            earliest = min(earliest, worker.pausedUntil)
+        var earliest = UInt64.max
+        for worker in workers where worker.unacknowledged > 0 && !worker.isSilent {
+            earliest = min(earliest, worker.heardAt + limits.acknowledgePatience)
         }
-        return earliest
+        if let first = pending.first {
+            earliest = min(earliest, entries[first].queuedAt + limits.pendingAge)
+            for worker in workers where worker.isAccepting && worker.pausedUntil > now {
+                earliest = min(earliest, worker.pausedUntil)
+            }
+        }
+        return earliest == .max ? nil : earliest
     }
 
     // MARK: Connections
@@ -144,36 +226,62 @@ struct Dispatcher {
         entries[index].listener = listener
         entries[index].queuedAt = now
         pending.append(index)
+        descriptors += 1
         counts.accepted += 1
     }
 
     /// The next message to send; answer with `blocked` or `undeliverable` if it did not go out.
     ///
     /// Without `respectingWindow` a worker gets more than it has acknowledged: for the last
-    /// connections before it is told to drain.
-    mutating func nextBatch(now: UInt64, respectingWindow: Bool = true) -> Batch? {
-        guard !pending.isEmpty, let chosen = choose(now: now, respectingWindow) else { return nil }
-        let share = share(of: chosen, now: now, respectingWindow)
+    /// connections before it is told to drain. `load` tells what a worker does.
+    mutating func nextBatch(
+        now: UInt64,
+        respectingWindow: Bool = true,
+        load: (WorkerSerial) -> WorkerLoad = { _ in WorkerLoad() }
+    ) -> Batch? {
+        guard !pending.isEmpty else { return nil }
+        let candidates = candidates(now: now, respectingWindow, load)
+        guard let choice = limits.work.choose(candidates, pending: pending.count) else {
+            return nil
+        }
+        let chosen = choice.worker
         var connections: [HandedConnection] = []
-        var descriptors: [Int32] = []
-        while connections.count < share, let index = pending.popFirst() {
-            entries[index].place = .sent(workers[chosen].serial)
+        var handed: [Int32] = []
+        var used: Set<UInt32> = []
+        var waited: [UInt64] = []
+        while connections.count < choice.count, let index = pending.popFirst() {
+            guard let record = workers[chosen].records.take() else {
+                preconditionFailure("a worker was chosen that has no record left")
+            }
+            let serial = workers[chosen].serial
+            entries[index].place = .sent(serial)
+            entries[index].record = record
+            entries[index].isKept = kept < limits.keptMax
+            if entries[index].isKept { kept += 1 }
+            workers[chosen].revoked.remove(id(of: index))
             connections.append(
                 HandedConnection(
                     id: id(of: index),
                     listener: entries[index].listener,
-                    isKept: false
+                    isKept: entries[index].isKept,
+                    record: record
                 )
             )
-            descriptors.append(entries[index].descriptor)
+            handed.append(entries[index].descriptor)
+            if entries[index].isUsed { used.insert(id(of: index)) }
+            waited.append(now - min(now, entries[index].queuedAt))
         }
+        if workers[chosen].unacknowledged == 0 { workers[chosen].heardAt = now }
         workers[chosen].connections += connections.count
+        workers[chosen].unstarted += connections.count
         workers[chosen].unacknowledged += connections.count
         rotation = chosen + 1
         return Batch(
             worker: workers[chosen].serial,
             connections: connections,
-            descriptors: descriptors
+            descriptors: handed,
+            used: used,
+            waited: waited
         )
     }
 
@@ -194,17 +302,19 @@ struct Dispatcher {
     private mutating func takeBack(_ batch: Batch) {
         for connection in batch.connections.reversed() {
             guard let index = index(of: connection.id, .sent(batch.worker)) else { continue }
+            if let worker = self.index(of: batch.worker) {
+                workers[worker].unacknowledged -= 1
+                leave(index, worker)
+            }
             requeue(index)
         }
-        guard let worker = index(of: batch.worker) else { return }
-        workers[worker].connections -= batch.connections.count
-        workers[worker].unacknowledged -= batch.connections.count
     }
 
     /// Connections that waited too long: to be answered with 503 and closed.
     mutating func expired(now: UInt64) -> [Int32] {
         var closing: [Int32] = []
         while let first = pending.first, entries[first].queuedAt + limits.pendingAge <= now {
+            counts.expired += 1
             closing.append(reject(first))
         }
         return closing
@@ -225,9 +335,9 @@ struct Dispatcher {
 
     // MARK: Workers
 
-    mutating func workerReady(_ serial: WorkerSerial) {
+    mutating func workerReady(_ serial: WorkerSerial, now: UInt64) {
         precondition(index(of: serial) == nil, "a worker becomes ready once")
-        workers.append(Worker(serial: serial))
+        workers.append(Worker(serial: serial, readyAt: now))
     }
 
     /// The worker gets no connection more.
@@ -236,36 +346,85 @@ struct Dispatcher {
         workers[worker].isAccepting = false
     }
 
+    /// Workers that owe an answer about a handover for too long.
+    ///
+    /// They get nothing until they say something again.
+    mutating func silent(now: UInt64) -> [WorkerSerial] {
+        var result: [WorkerSerial] = []
+        for worker in workers.indices
+        where workers[worker].unacknowledged > 0 && !workers[worker].isSilent
+            && workers[worker].heardAt + limits.acknowledgePatience <= now
+        {
+            workers[worker].isSilent = true
+            result.append(workers[worker].serial)
+        }
+        return result
+    }
+
+    /// The worker does not get on: what it has not begun waits again, in front.
+    ///
+    /// `revoke` takes the claim of a record back, and is false when the worker has begun.
+    /// Returns how many connections were taken back.
+    mutating func takeBackUnstarted(
+        of serial: WorkerSerial,
+        now: UInt64,
+        revoke: (Int) -> Bool
+    ) -> Int {
+        guard let worker = index(of: serial) else { return 0 }
+        var taken = 0
+        for index in entries.indices.reversed() {
+            let place = entries[index].place
+            guard place == .sent(serial) || place == .received(serial),
+                revoke(Int(entries[index].record))
+            else { continue }
+            workers[worker].revoked.insert(id(of: index))
+            if place == .sent(serial) { workers[worker].unacknowledged -= 1 }
+            // The record is not used again: the worker may look at it at any time.
+            workers[worker].connections -= 1
+            workers[worker].unstarted -= 1
+            entries[index].queuedAt = now
+            requeue(index)
+            taken += 1
+        }
+        counts.revoked += UInt64(taken)
+        return taken
+    }
+
     /// The worker has ended and its reports are all read.
     ///
-    /// What it had not begun waits again, in front, if `isUntouched` says for its descriptor that
-    /// nobody has read from it: a worker may have died before it could report the first read.
+    /// `judge` says for each of its connections that is held here what is to happen; what moves
+    /// waits again, in front.
     mutating func workerGone(
         _ serial: WorkerSerial,
         now: UInt64,
-        isUntouched: (Int32) -> Bool
-    ) -> [Int32] {
+        judge: (Orphan) -> Fate
+    ) -> [Orphan] {
         guard let worker = index(of: serial) else { return [] }
         workers.remove(at: worker)
-        var closing: [Int32] = []
+        var ending: [Orphan] = []
         for index in entries.indices.reversed() {
-            switch entries[index].place {
-            case .free, .pending: continue
-            case .sent(let owner), .received(let owner):
-                guard owner == serial else { continue }
-                if isUntouched(entries[index].descriptor) {
-                    counts.requeued += 1
-                    entries[index].queuedAt = now
-                    requeue(index)
-                } else {
-                    closing.append(free(index))
-                }
-            case .started(let owner):
-                guard owner == serial else { continue }
+            let place = entries[index].place
+            guard place.worker == serial else { continue }
+            guard entries[index].descriptor >= 0 else {
                 _ = free(index)
+                continue
+            }
+            let orphan = Orphan(
+                descriptor: entries[index].descriptor,
+                record: Int(entries[index].record),
+                isStarted: place == .started(serial)
+            )
+            switch judge(orphan) {
+            case .move:
+                counts.requeued += 1
+                entries[index].queuedAt = now
+                requeue(index)
+            case .end:
+                _ = free(index)
+                ending.append(orphan)
             }
         }
-        return closing
+        return ending
     }
 
     /// A worker tells what became of its connections.
@@ -279,8 +438,12 @@ struct Dispatcher {
             action.isViolation = true
             return action
         }
+        workers[worker].heardAt = now
+        workers[worker].isSilent = false
         for report in reports {
-            guard apply(report, of: worker, now: now, &action.closing) else {
+            // It said so before it could know that the connection had been taken back.
+            if workers[worker].revoked.contains(report.id) { continue }
+            guard apply(report, of: worker, now: now, &action) else {
                 action.isViolation = true
                 return action
             }
@@ -293,17 +456,20 @@ struct Dispatcher {
         _ report: ConnectionReport,
         of worker: Int,
         now: UInt64,
-        _ closing: inout [Int32]
+        _ action: inout ReportAction
     ) -> Bool {
         let serial = workers[worker].serial
         let index = Int(report.id & 0xFF_FFFF)
-        guard index < entries.count, id(of: index) == report.id else { return false }
-        let place = entries[index].place
-        guard place == .sent(serial) || place == .received(serial) || place == .started(serial)
+        guard index < entries.count, id(of: index) == report.id,
+            entries[index].place.worker == serial
         else { return false }
+        let place = entries[index].place
         if place == .sent(serial) {
             workers[worker].unacknowledged -= 1
-            if report.event != .refused { counts.acknowledged += 1 }
+            if report.event != .refused {
+                counts.acknowledged += 1
+                action.acknowledgedAfter.append(now - min(now, entries[index].queuedAt))
+            }
         }
         switch report.event {
         case .received:
@@ -312,63 +478,76 @@ struct Dispatcher {
         case .started:
             guard place != .started(serial) else { return false }
             entries[index].place = .started(serial)
-            closing.append(entries[index].descriptor)
-            entries[index].descriptor = -1
+            entries[index].isUsed = true
+            workers[worker].unstarted -= 1
+            if !entries[index].isKept { action.closing.append(letGo(index)) }
         case .closed:
-            workers[worker].connections -= 1
+            leave(index, worker)
             let descriptor = free(index)
-            if descriptor >= 0 { closing.append(descriptor) }
-        case .refused, .returned:
+            if descriptor >= 0 { action.closing.append(descriptor) }
+        case .refused:
             // Also after RECEIVED: a worker that drains gives back what no client has used yet.
             guard place != .started(serial) else { return false }
             counts.refused += 1
-            workers[worker].connections -= 1
+            leave(index, worker)
             requeue(index)
             switch report.reason {
             case .draining: workers[worker].isAccepting = false
             case .none, .noDescriptor, .overloaded:
                 workers[worker].pausedUntil = now + limits.pause
             }
+        case .returned:
+            guard place == .started(serial), entries[index].isKept else { return false }
+            counts.returned += 1
+            leave(index, worker)
+            entries[index].queuedAt = now
+            requeue(index)
         }
         return true
+    }
+
+    /// The connection is no longer the worker's.
+    private mutating func leave(_ index: Int, _ worker: Int) {
+        workers[worker].connections -= 1
+        if entries[index].place != .started(workers[worker].serial) {
+            workers[worker].unstarted -= 1
+        }
+        workers[worker].records.give(entries[index].record)
     }
 
     // MARK: Choosing
 
     private func canTake(_ worker: Worker, now: UInt64, _ respectingWindow: Bool) -> Bool {
-        worker.isAccepting && worker.pausedUntil <= now
+        worker.isAccepting && worker.pausedUntil <= now && !worker.isSilent
+            && worker.connections < limits.perWorkerMax && worker.records.room > 0
             && (!respectingWindow || worker.unacknowledged < limits.window)
     }
 
-    /// The worker with the fewest connections; the next one in turn among equals.
-    private func choose(now: UInt64, _ respectingWindow: Bool) -> Int? {
-        var chosen: Int?
-        var fewest = Int.max
-        for offset in workers.indices {
+    private func candidates(
+        now: UInt64,
+        _ respectingWindow: Bool,
+        _ load: (WorkerSerial) -> WorkerLoad
+    ) -> [WorkCost.Candidate] {
+        workers.indices.compactMap { offset in
             let index = (rotation + offset) % workers.count
-            guard canTake(workers[index], now: now, respectingWindow) else { continue }
-            if workers[index].connections < fewest {
-                fewest = workers[index].connections
-                chosen = index
-            }
+            let worker = workers[index]
+            guard canTake(worker, now: now, respectingWindow) else { return nil }
+            let window = respectingWindow ? limits.window - worker.unacknowledged : .max
+            return WorkCost.Candidate(
+                worker: index,
+                room: min(
+                    window,
+                    limits.perWorkerMax - worker.connections,
+                    worker.records.room,
+                    ControlMessage.connectionsMax
+                ),
+                connections: worker.connections,
+                unstarted: worker.unstarted,
+                age: now - min(worker.readyAt, now),
+                load: load(worker.serial),
+                now: now
+            )
         }
-        return chosen
-    }
-
-    /// How many connections the chosen worker gets at once: as many as keep the fleet level.
-    private func share(of chosen: Int, now: UInt64, _ respectingWindow: Bool) -> Int {
-        var able = 0
-        var carried = 0
-        for worker in workers where canTake(worker, now: now, respectingWindow) {
-            able += 1
-            carried += worker.connections
-        }
-        let level = (carried + pending.count + able - 1) / able
-        var share = max(1, level - workers[chosen].connections)
-        if respectingWindow {
-            share = min(share, limits.window - workers[chosen].unacknowledged)
-        }
-        return min(share, ControlMessage.connectionsMax)
     }
 
     // MARK: Entries
@@ -390,16 +569,31 @@ struct Dispatcher {
     }
 
     private mutating func requeue(_ index: Int) {
+        unkeep(index)
         entries[index].place = .pending
         // The next holder gets another id: a late report of this one must not count for it.
         entries[index].use &+= 1
         pending.prepend(index)
     }
 
-    private mutating func free(_ index: Int) -> Int32 {
+    /// The descriptor, which is the shell's to close from here on.
+    private mutating func letGo(_ index: Int) -> Int32 {
         let descriptor = entries[index].descriptor
-        entries[index].place = .free
+        if descriptor >= 0 { descriptors -= 1 }
         entries[index].descriptor = -1
+        return descriptor
+    }
+
+    private mutating func unkeep(_ index: Int) {
+        if entries[index].isKept { kept -= 1 }
+        entries[index].isKept = false
+    }
+
+    private mutating func free(_ index: Int) -> Int32 {
+        let descriptor = letGo(index)
+        unkeep(index)
+        entries[index].place = .free
+        entries[index].isUsed = false
         entries[index].use &+= 1
         freeEntries.append(index)
         return descriptor

@@ -4,6 +4,7 @@ import Control
 import Log
 import Loop
 import Metrics
+import Scoreboard
 import System
 
 /// The worker processes: the shell around `FleetMachine`.
@@ -13,6 +14,7 @@ final class Fleet: WorkerObserver {
     /// What the fleet asks of the supervisor around it.
     struct Hooks {
         var announceReady: () -> Void = {}
+        var announceLameDuck: () -> Void = {}
         var stopAccepting: () -> Void = {}
         var readConfiguration: () -> Void = {}
         var reloadEnded: (ReloadResult) -> Void = { _ in }
@@ -30,16 +32,29 @@ final class Fleet: WorkerObserver {
     private let spawner: Spawner
     private let handoff: Handoff
     private let relay: TimerRelay
+    private(set) lazy var health = HealthMonitor(loop: loop) { [unowned self] in
+        Array(processes.values)
+    }
+    /// What workers are replaced for while the fleet rolls.
+    private var rollReason = FleetSnapshot.RestartReason.reload
+    /// From the start of processes to their readiness.
+    private(set) var bootDuration = Histogram()
+    /// Streams that workers which have ended had to cut.
+    private(set) var streamsAborted: UInt64 = 0
+    /// What the last probe brought that did not pass.
+    private(set) var probeFailure: String?
+    /// Workers whose connections were taken back since they last said something.
+    private var unresponsive: Set<WorkerSerial> = []
+    private var outOfMemoryKills = MachineFacts.outOfMemoryKills()
     /// Configurations that processes may still be started with.
     private var configurations: [UInt32: ConfigurationMemory] = [:]
     /// Drains that found a worker's socket full.
-    private var unsentDrains: [WorkerSerial: UInt64] = [:]
+    private var unsentDrains: [WorkerSerial: DrainPlan] = [:]
     private var isPerforming = false
 
     /// Pause before a drain is sent again that found a socket full.
     private static let drainRetry: UInt64 = 50_000_000
-    /// A worker's own deadline comes so much before ours: it can still tell its clients, which TERM
-    /// does not let it.
+    /// How much a worker's deadline comes before ours.
     private static let drainMarginMilliseconds: UInt64 = 500
 
     init(
@@ -60,12 +75,25 @@ final class Fleet: WorkerObserver {
         super.init()
         metrics.define(upstreams: configuration.upstreams)
         relay.timeCame = { [unowned self] in timePassed() }
+        watchHealth()
     }
 
     // MARK: The operator
 
     func start() {
         machine.start(now: loop.now)
+        perform()
+        health.start()
+    }
+
+    /// Stops without waiting for what runs.
+    func stopNow() {
+        machine.stopRequested(now: loop.now)
+        perform()
+    }
+
+    func scale(to count: Int) {
+        machine.scaleRequested(to: count, now: loop.now)
         perform()
     }
 
@@ -85,10 +113,16 @@ final class Fleet: WorkerObserver {
     }
 
     /// The answer to `readConfiguration`.
-    func configurationAccepted(_ configuration: ConfigurationMemory, workers: Int) {
+    func configurationAccepted(
+        _ configuration: ConfigurationMemory,
+        workers: Int,
+        changesWorkers: Bool
+    ) {
+        probeFailure = nil
         let generation = machine.configurationAccepted(
             desired: workers,
             limits: configuration.limits,
+            changesWorkers: changesWorkers,
             now: loop.now
         )
         if let generation {
@@ -103,6 +137,45 @@ final class Fleet: WorkerObserver {
         machine.configurationRejected()
         perform()
     }
+
+    // MARK: Another program
+
+    /// Streams that were cut because their worker had to end.
+    var abortedStreams: UInt64 {
+        processes.values.reduce(streamsAborted) { $0 + $1.scoreboard.load.streamsAborted }
+    }
+
+    /// Whether another program could take over now: nothing is half done.
+    var canBeHandedOver: Bool {
+        machine.state == .running && !machine.slots.contains { $0.purpose == .replace }
+            && machine.readyCount > 0
+    }
+
+    /// Goes on with the workers of another program.
+    func adopt(_ processes: [WorkerProcess], _ metrics: FleetMetrics, _ history: WorkerHistory) {
+        self.metrics = metrics
+        self.history = history
+        for process in processes { self.processes[process.serial] = process }
+    }
+
+    /// Begins to watch adopted workers, and has them say again what the other program knew.
+    func resume() {
+        for process in processes.values {
+            do throws(SystemError) {
+                try process.start()
+                _ = process.send(.recount)
+            } catch {
+                failed(process, .protocolError, "cannot be watched: \(error)")
+            }
+        }
+        health.start()
+        setTimer()
+        rollReason = .upgrade
+        reload()
+    }
+
+    /// The memory of the configuration in use.
+    var configurationDescriptor: Int32? { configurations[machine.generation]?.fd.raw }
 
     // MARK: Actions
 
@@ -123,26 +196,35 @@ final class Fleet: WorkerObserver {
         switch action {
         case .spawn(let serial, let slot, let generation):
             spawn(serial, slot: slot, generation: generation)
+        case .probe(let serial):
+            probe(serial)
         case .admit(let serial):
             admit(serial)
-        case .drain(let serial, let milliseconds):
+        case .drain(let serial, let plan):
             handoff.leaving(serial)
-            if case .rolling = machine.state { history.replaced() }
-            drain(serial, milliseconds)
+            noteReplacement(serial)
+            drain(serial, plan)
         case .terminate(let serial):
             handoff.leaving(serial)
             processes[serial]?.signal(.terminate)
+        case .abort(let serial):
+            handoff.leaving(serial)
+            processes[serial]?.signal(.abort)
         case .kill(let serial):
             handoff.leaving(serial)
+            processes[serial]?.isKilledByUs = true
             processes[serial]?.signal(.kill)
         case .announceReady:
             hooks.announceReady()
+        case .announceLameDuck:
+            hooks.announceLameDuck()
         case .stopAccepting:
             hooks.stopAccepting()
         case .readConfiguration:
             hooks.readConfiguration()
         case .reloadEnded(let result):
             forgetConfigurations()
+            rollReason = .reload
             hooks.reloadEnded(result)
         case .reloadIgnored:
             log.warning("reload ignored: the fleet drains")
@@ -195,6 +277,7 @@ final class Fleet: WorkerObserver {
             preconditionFailure("a worker became ready that does not run")
         }
         process.readyAt = Syscalls.wallClock().seconds
+        bootDuration.record(nanoseconds: Syscalls.monotonicNanoseconds() - process.spawnedAt)
         log.info("worker ready") { record in
             record.field("slot", process.slot)
             record.field("generation", Int(process.generation))
@@ -207,15 +290,62 @@ final class Fleet: WorkerObserver {
         handoff.admit(process)
     }
 
-    private func drain(_ serial: WorkerSerial, _ milliseconds: UInt64) {
+    private func noteReplacement(_ serial: WorkerSerial) {
+        guard let slot = machine.slot(serial) else { return }
+        switch machine.state {
+        case .rolling:
+            history.replaced(rollReason)
+        case .running:
+            if let reason = slot.recycling {
+                history.recycled()
+                log.info("worker recycled") { record in
+                    record.field("slot", slot.number)
+                    record.field("reason", reason.rawValue)
+                }
+            }
+        case .starting, .lameDuck, .draining, .stopping, .stopped:
+            break
+        }
+    }
+
+    private func probe(_ serial: WorkerSerial) {
+        guard let process = processes[serial] else {
+            preconditionFailure("a worker is to be probed that does not run")
+        }
+        handoff.probe(process) { [unowned self] result in
+            switch result {
+            case .passed:
+                machine.probed(serial, passed: true, now: loop.now)
+            case .failed(let reason):
+                probeFailure = reason
+                machine.probed(serial, passed: false, now: loop.now)
+            }
+            perform()
+        }
+    }
+
+    private func drain(_ serial: WorkerSerial, _ plan: DrainPlan) {
         guard let process = processes[serial] else { return }
-        let margin = min(Self.drainMarginMilliseconds, milliseconds / 4)
-        let left = UInt32(clamping: milliseconds - margin)
-        let order = DrainOrder(softMilliseconds: left, hardMilliseconds: left)
+        let left = Self.milliseconds(until: plan.hard, from: loop.now)
+        // The worker's own end comes before ours: it can still tell its clients, which TERM does not
+        // let it.
+        let hard = left - min(Self.drainMarginMilliseconds, left / 4)
+        let order = DrainOrder(
+            softMilliseconds: UInt32(
+                clamping: min(hard, Self.milliseconds(until: plan.soft, from: loop.now))
+            ),
+            hardMilliseconds: UInt32(clamping: hard),
+            spreadMilliseconds: UInt16(clamping: plan.spread / 1_000_000),
+            returnsIdle: plan.returnsIdle
+        )
         switch process.send(.drain(order)) {
         case .sent, .peerGone: unsentDrains[serial] = nil
-        case .full: unsentDrains[serial] = milliseconds
+        case .full: unsentDrains[serial] = plan
         }
+    }
+
+    private static func milliseconds(until time: UInt64, from now: UInt64) -> UInt64 {
+        (time - min(now, time)) / 1_000_000
     }
 
     /// Keeps the configuration in use only: processes of others are not started any more.
@@ -235,12 +365,61 @@ final class Fleet: WorkerObserver {
     }
 
     private func timePassed() {
-        for (serial, milliseconds) in unsentDrains { drain(serial, milliseconds) }
+        for (serial, plan) in unsentDrains { drain(serial, plan) }
         machine.timePassed(now: loop.now)
         perform()
     }
 
     private func jitter() -> UInt64 { UInt64.random(in: 0...UInt64.max) }
+
+    // MARK: Health
+
+    private func watchHealth() {
+        health.hooks.hung = { [unowned self] in failed($0, .hang, "does not get on") }
+        health.hooks.stopped = { [unowned self] in
+            failed($0, .stopped, "is stopped while clients wait")
+        }
+        health.hooks.unresponsive = { [unowned self] process in
+            if handoff.takeBack(from: process.serial) > 0 { unresponsive.insert(process.serial) }
+        }
+        health.hooks.recycle = { [unowned self] process, reason in
+            machine.recycleRequested(process.serial, reason, now: loop.now)
+            perform()
+        }
+        health.hooks.owesHandovers = { [unowned self] process in
+            unresponsive.contains(process.serial) || handoff.isOwed(by: process.serial)
+        }
+    }
+
+    /// Children that an orphan's end left to this process, which as process 1 of a container gets
+    /// them all.
+    ///
+    /// Bounded per look; workers are reaped where their exits are handled.
+    private static let orphansPerLook = 256
+
+    func reapOrphans() {
+        guard Syscalls.processID == 1 else { return }
+        do throws(Errno) {
+            for _ in 0..<Self.orphansPerLook {
+                guard let pid = try Syscalls.endedChild() else { return }
+                if processes.values.contains(where: { $0.pid == pid }) { return }
+                try Syscalls.reap(process: pid)
+                log.sink.log(.debug, "orphan reaped") { $0.field("orphan_pid", Int(pid)) }
+            }
+        } catch {
+            log.warning("orphans cannot be reaped") { $0.field("error", "\(error)") }
+        }
+    }
+
+    private func failed(_ worker: WorkerProcess, _ fault: WorkerSlot.Fault, _ what: String) {
+        log.error("worker is replaced by force") { record in
+            record.field("slot", worker.slot)
+            record.field("worker_pid", Int(worker.pid))
+            record.field("reason", what)
+        }
+        machine.failed(worker.serial, fault, now: loop.now)
+        perform()
+    }
 
     // MARK: What workers say
 
@@ -252,6 +431,7 @@ final class Fleet: WorkerObserver {
                 && machine.readyReceived(worker.serial, now: loop.now)
             if !isExpected { distrust(worker, "unexpected READY") }
         case .report(let reports):
+            unresponsive.remove(worker.serial)
             if !handoff.reported(worker.serial, reports) {
                 distrust(worker, "impossible report")
             }
@@ -264,7 +444,15 @@ final class Fleet: WorkerObserver {
     }
 
     override func workerBrokeProtocol(_ error: ControlError, _ worker: WorkerProcess) {
-        distrust(worker, "\(error)")
+        if case .version(let version) = error {
+            distrust(
+                worker,
+                "the worker speaks version \(version) of control, this supervisor version "
+                    + "\(ControlMessage.version): install both from one package"
+            )
+        } else {
+            distrust(worker, "\(error)")
+        }
         perform()
     }
 
@@ -282,14 +470,34 @@ final class Fleet: WorkerObserver {
     override func workerExited(_ exit: ProcessExit, _ worker: WorkerProcess) {
         processes[worker.serial] = nil
         unsentDrains[worker.serial] = nil
+        unresponsive.remove(worker.serial)
         metrics.workerEnded(id(of: worker))
+        streamsAborted += worker.scoreboard.load.streamsAborted
+        // Clients first: they wait for what only this process can tell them now.
+        handoff.gone(worker)
         if let slot = machine.slot(worker.serial) {
-            let reason = history.exited(slot, exit, at: Syscalls.wallClock().seconds)
-            logExit(exit, worker, reason)
+            let end = WorkerEnd(
+                exit: exit,
+                note: worker.scoreboard.crashNote,
+                wasOutOfMemory: wasOutOfMemory(exit, worker),
+                at: Syscalls.wallClock().seconds
+            )
+            let reason = history.exited(slot, end)
+            logExit(end, worker, reason)
         }
-        handoff.gone(worker.serial)
         machine.exited(worker.serial, exit, now: loop.now, jitter: jitter())
         perform()
+    }
+
+    /// Whether the kernel took the worker's life for want of memory.
+    private func wasOutOfMemory(_ exit: ProcessExit, _ worker: WorkerProcess) -> Bool {
+        guard exit == .signaled(signal: Signal.kill.rawValue), !worker.isKilledByUs else {
+            return false
+        }
+        let before = outOfMemoryKills
+        outOfMemoryKills = MachineFacts.outOfMemoryKills()
+        guard let before, let outOfMemoryKills else { return false }
+        return outOfMemoryKills > before
     }
 
     private func distrust(_ worker: WorkerProcess, _ reason: String) {
@@ -298,11 +506,11 @@ final class Fleet: WorkerObserver {
             record.field("worker_pid", Int(worker.pid))
             record.field("reason", reason)
         }
-        machine.failed(worker.serial, .protocolError)
+        machine.failed(worker.serial, .protocolError, now: loop.now)
     }
 
     private func logExit(
-        _ exit: ProcessExit,
+        _ end: WorkerEnd,
         _ worker: WorkerProcess,
         _ reason: FleetSnapshot.RestartReason?
     ) {
@@ -311,11 +519,16 @@ final class Fleet: WorkerObserver {
             record.field("slot", worker.slot)
             record.field("generation", Int(worker.generation))
             record.field("worker_pid", Int(worker.pid))
-            switch exit {
+            switch end.exit {
             case .exited(let code): record.field("code", Int(code))
             case .signaled(let signal): record.field("signal", Int(signal))
             }
             if let reason { record.field("reason", reason.label) }
+            guard reason != nil else { return }
+            if let id = end.note.requestID { record.field("request_id", id) }
+            if !end.note.backtrace.isEmpty {
+                record.field("backtrace", end.note.backtrace.joined(separator: " "))
+            }
         }
     }
 
@@ -331,6 +544,19 @@ final class ConfigurationMemory {
     let limits: FleetMachine.Limits
     /// Seconds since 1970.
     let loadedAt: Int
+
+    /// Memory that an earlier supervisor made.
+    init(
+        adopting fd: consuming OwnedFD,
+        upstreams: [UpstreamDefinition],
+        limits: FleetMachine.Limits,
+        loadedAt: Int
+    ) {
+        self.fd = fd
+        self.upstreams = upstreams
+        self.limits = limits
+        self.loadedAt = loadedAt
+    }
 
     init(_ settings: FleetSettings) throws(SystemError) {
         do throws(Errno) {

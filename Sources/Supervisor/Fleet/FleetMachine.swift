@@ -9,11 +9,14 @@ struct FleetMachine {
     enum State: Equatable {
         /// No worker has been ready yet. Exits: `running`, `draining`, `stopping`.
         case starting(deadline: UInt64)
-        /// Exits: `rolling`, `draining`.
+        /// Exits: `rolling`, `lameDuck`, `draining`.
         case running
-        /// One slot after the other gets a process of the generation. Exits: `running`,
+        /// One slot after the other gets a process of the generation. Exits: `running`, `lameDuck`,
         /// `draining`.
         case rolling(Roll)
+        /// Still serves, but says that it will not: load balancers look elsewhere first. Exits:
+        /// `draining`, `stopping`.
+        case lameDuck(until: UInt64)
         /// Workers finish what runs. Exits: `stopping`, `stopped`.
         case draining(deadline: UInt64)
         /// Workers end now. Exits: `stopped`.
@@ -26,8 +29,14 @@ struct FleetMachine {
         let generation: UInt32
         /// Workers that the new configuration wants, once it is proven.
         let desired: Int
-        /// A worker of the generation has become ready: the configuration works.
+        /// A worker of the generation has answered its probe: the configuration works.
         var isProven: Bool
+        /// Processes of the generation that did not live.
+        var failures = 0
+        /// Slots that got a process of the generation.
+        var replaced = 0
+        /// Why the fleet goes back to the generation it had.
+        var rollback: BootFailure?
     }
 
     /// How much patience the fleet has, in nanoseconds.
@@ -45,6 +54,14 @@ struct FleetMachine {
         var firstReady: UInt64 = 20_000_000_000
         /// The first start gives up after so many failures per slot.
         var bootFailuresPerSlot = 3
+        /// From a wish to stop to the end of accepting: health checks fail meanwhile.
+        var lameDuck: UInt64 = 0
+        /// From here on a drain waits only for answers that make progress.
+        var drainStalled: UInt64 = 60_000_000_000
+        /// Idle connections of a fleet that stops are closed one by one over so long.
+        var closeSpread: UInt64 = 2_000_000_000
+        /// New processes that may fail in a roll before it is rolled back.
+        var rollFailuresMax = 2
         /// After KILL a process can only be held by the kernel; the supervisor then goes first.
         var unkillable: UInt64 = 5_000_000_000
     }
@@ -52,20 +69,22 @@ struct FleetMachine {
     /// Worker numbers above this are a mistake in the configuration.
     static let workersMax = 1024
 
-    private(set) var state: State
-    private(set) var slots: [WorkerSlot] = []
+    // The setters are for the files of this machine.
+    var state: State
+    var slots: [WorkerSlot] = []
     /// Workers that should serve.
-    private(set) var desired: Int
+    var desired: Int
     /// Generation that new processes get.
-    private(set) var generation: UInt32
-    private(set) var isReloadPending = false
+    var generation: UInt32
+    var isReloadPending = false
+    var actions: [FleetAction] = []
 
     private(set) var limits: Limits
     private var newestGeneration: UInt32
     private var nextSerial: UInt64 = 1
     private var bootFailures = 0
     private var bootFailuresByConfiguration = 0
-    private var actions: [FleetAction] = []
+    private var budget: RestartBudget
 
     init(desired: Int, generation: UInt32 = 1, limits: Limits = Limits()) {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
@@ -73,7 +92,22 @@ struct FleetMachine {
         self.generation = generation
         self.limits = limits
         newestGeneration = generation
+        budget = RestartBudget(workers: desired)
         state = .starting(deadline: .max)
+    }
+
+    /// A fleet that another supervisor started and that serves.
+    init(
+        adopting slots: [WorkerSlot],
+        desired: Int,
+        generation: UInt32,
+        limits: Limits = Limits()
+    ) {
+        self.init(desired: desired, generation: generation, limits: limits)
+        self.slots = slots
+        newestGeneration = slots.reduce(generation) { max($0, $1.generation) }
+        nextSerial = slots.reduce(1) { max($0, ($1.serial?.number ?? 0) + 1) }
+        state = .running
     }
 
     // MARK: What can be asked
@@ -90,6 +124,8 @@ struct FleetMachine {
         switch state {
         case .starting(let deadline):
             earliest = min(earliest ?? .max, deadline)
+        case .lameDuck(let until):
+            earliest = min(earliest ?? .max, until)
         case .draining(let deadline):
             earliest = min(earliest ?? .max, hardEnd(after: deadline))
         case .stopping(let deadline, _):
@@ -117,27 +153,55 @@ struct FleetMachine {
     /// The process says READY; false when it had no business to.
     mutating func readyReceived(_ serial: WorkerSerial, now: UInt64) -> Bool {
         guard let index = index(of: serial) else { return false }
-        guard slots[index].readyReceived(now: now) else { return false }
-        guard slots[index].isReady else { return true }
+        let isProbed = isCanary(index)
+        guard slots[index].readyReceived(now: now, isProbed: isProbed) else { return false }
+        if case .probing = slots[index].state { actions.append(.probe(serial)) }
+        if slots[index].isReady { becameReady(index, now: now) }
+        return true
+    }
+
+    /// The process has answered its probe, or has not.
+    mutating func probed(_ serial: WorkerSerial, passed: Bool, now: UInt64) {
+        guard let index = index(of: serial) else { return }
+        guard passed else {
+            failed(serial, .probeFailed, now: now)
+            return
+        }
+        if slots[index].probePassed(now: now) { becameReady(index, now: now) }
+    }
+
+    private func isCanary(_ index: Int) -> Bool {
+        guard case .rolling(let roll) = state else { return false }
+        return !roll.isProven && slots[index].generation == roll.generation
+    }
+
+    private mutating func becameReady(_ index: Int, now: UInt64) {
+        guard let serial = slots[index].serial else {
+            preconditionFailure("no process in \(slots[index].state)")
+        }
         actions.append(.admit(serial))
         switch state {
         case .starting:
             state = .running
             actions.append(.announceReady)
             beginPendingReload()
-        case .rolling(var roll):
-            let provesGeneration = !roll.isProven && slots[index].generation == roll.generation
-            if provesGeneration {
-                roll.isProven = true
-                state = .rolling(roll)
-            }
+        case .running:
             if slots[index].purpose == .replace { promote(index, now: now) }
-            if provesGeneration { resize(roll.desired, now: now) }
+            beginRecycle(now: now)
+        case .rolling(var roll):
+            let isFirst = !roll.isProven && slots[index].generation == roll.generation
+            if isFirst { roll.isProven = true }
+            // A replacement of an old worker that was under way before belongs to no generation.
+            if slots[index].purpose == .replace, slots[index].generation == roll.generation {
+                roll.replaced += 1
+            }
+            state = .rolling(roll)
+            if slots[index].purpose == .replace { promote(index, now: now) }
+            if isFirst { resize(roll.desired, now: now) }
             continueRoll(now: now)
-        case .running, .draining, .stopping, .stopped:
+        case .lameDuck, .draining, .stopping, .stopped:
             break
         }
-        return true
     }
 
     /// The process ended, and its control socket is read to the end.
@@ -147,17 +211,12 @@ struct FleetMachine {
         now: UInt64,
         jitter: UInt64
     ) {
-        lost(
-            serial,
-            isConfigurationError: exit == .exited(code: ExitCode.badConfiguration),
-            now: now,
-            jitter: jitter
-        )
+        lost(serial, .exited(exit), now: now, jitter: jitter)
     }
 
     /// The process could not be started.
     mutating func spawnFailed(_ serial: WorkerSerial, now: UInt64, jitter: UInt64) {
-        lost(serial, isConfigurationError: false, now: now, jitter: jitter)
+        lost(serial, .notStarted, now: now, jitter: jitter)
     }
 
     /// The process says that nothing runs any more, or it closed its control socket.
@@ -167,9 +226,13 @@ struct FleetMachine {
     }
 
     /// The process broke the control protocol, or does not answer.
-    mutating func failed(_ serial: WorkerSerial, _ fault: WorkerSlot.Fault) {
+    mutating func failed(_ serial: WorkerSerial, _ fault: WorkerSlot.Fault, now: UInt64) {
         guard let index = index(of: serial) else { return }
-        if slots[index].failed(fault) { actions.append(.kill(serial)) }
+        switch slots[index].failed(fault, now: now) {
+        case .nothing: break
+        case .abort: actions.append(.abort(serial))
+        case .kill: actions.append(.kill(serial))
+        }
     }
 
     // MARK: Wishes of the operator
@@ -180,18 +243,48 @@ struct FleetMachine {
     mutating func terminationRequested(now: UInt64) {
         switch state {
         case .starting, .running, .rolling:
-            if isReloadPending || isRolling { actions.append(.reloadEnded(.abandoned)) }
-            isReloadPending = false
-            let deadline = now + limits.drain
-            state = .draining(deadline: deadline)
-            actions.append(.stopAccepting)
-            for index in slots.indices { leave(index, now: now, deadline: deadline) }
-            removeEnded()
-        case .draining:
+            abandonReload()
+            if limits.lameDuck > 0, readyCount > 0 {
+                state = .lameDuck(until: now + limits.lameDuck)
+                actions.append(.announceLameDuck)
+            } else {
+                beginDrain(now: now)
+            }
+        case .lameDuck, .draining:
             stopAll(exitCode: ExitCode.success, now: now)
         case .stopping, .stopped:
             break
         }
+    }
+
+    /// Stop without waiting for anything.
+    mutating func stopRequested(now: UInt64) {
+        switch state {
+        case .starting, .running, .rolling, .lameDuck, .draining:
+            abandonReload()
+            stopAll(exitCode: ExitCode.success, now: now)
+        case .stopping, .stopped:
+            break
+        }
+    }
+
+    private mutating func abandonReload() {
+        if isReloadPending || isRolling { actions.append(.reloadEnded(.abandoned)) }
+        isReloadPending = false
+    }
+
+    private mutating func beginDrain(now: UInt64) {
+        let end = now + limits.drain
+        state = .draining(deadline: end)
+        actions.append(.stopAccepting)
+        let plan = DrainPlan(
+            soft: min(end, now + limits.drainStalled),
+            hard: end,
+            spread: min(limits.closeSpread, limits.drain / 4),
+            returnsIdle: false
+        )
+        for index in slots.indices { leave(index, now: now, plan) }
+        removeEnded()
     }
 
     /// HUP: read the configuration and replace the workers one by one.
@@ -201,20 +294,30 @@ struct FleetMachine {
             actions.append(.readConfiguration)
         case .starting, .rolling:
             isReloadPending = true
-        case .draining, .stopping, .stopped:
+        case .lameDuck, .draining, .stopping, .stopped:
             actions.append(.reloadIgnored)
         }
     }
 
     /// The configuration that was asked for is valid; its workers get the returned generation.
+    ///
+    /// With `changesWorkers` false nothing but their number has changed: then no worker that stays is
+    /// touched, and nil is returned.
     mutating func configurationAccepted(
         desired: Int,
         limits: Limits? = nil,
+        changesWorkers: Bool = true,
         now: UInt64
     ) -> UInt32? {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
         guard state == .running else { return nil }
         self.limits = limits ?? self.limits
+        guard changesWorkers else {
+            resize(desired, now: now)
+            actions.append(.reloadEnded(.scaled(workers: desired)))
+            beginPendingReload()
+            return nil
+        }
         newestGeneration += 1
         state = .rolling(
             Roll(generation: newestGeneration, desired: desired, isProven: false)
@@ -225,17 +328,35 @@ struct FleetMachine {
 
     mutating func configurationRejected() {
         actions.append(.reloadEnded(.invalid))
+        beginPendingReload()
     }
 
     /// TTIN, TTOU: one worker more or less, at least one.
     mutating func scaleRequested(by difference: Int, now: UInt64) {
+        scaleRequested(to: min(max(desired + difference, 1), Self.workersMax), now: now)
+    }
+
+    /// So many workers, until the next reload says something else.
+    mutating func scaleRequested(to count: Int, now: UInt64) {
+        precondition(count >= 1 && count <= Self.workersMax, "worker count out of range")
         switch state {
         case .starting, .running, .rolling:
-            resize(min(max(desired + difference, 1), Self.workersMax), now: now)
+            resize(count, now: now)
             continueRoll(now: now)
-        case .draining, .stopping, .stopped:
+        case .lameDuck, .draining, .stopping, .stopped:
             break
         }
+    }
+
+    /// The worker is to be replaced by a fresh one, when no other is being replaced.
+    mutating func recycleRequested(
+        _ serial: WorkerSerial,
+        _ reason: RecycleReason,
+        now: UInt64
+    ) {
+        guard let index = index(of: serial) else { return }
+        slots[index].recycle(reason)
+        beginRecycle(now: now)
     }
 
     // MARK: Time
@@ -252,22 +373,24 @@ struct FleetMachine {
         switch state {
         case .starting(let deadline) where deadline <= now:
             giveUp(now: now)
+        case .lameDuck(let until) where until <= now:
+            beginDrain(now: now)
         case .draining(let deadline) where hardEnd(after: deadline) <= now:
             end(ExitCode.failure)
         case .stopping(let deadline, let exitCode) where hardEnd(after: deadline) <= now:
             end(exitCode == ExitCode.success ? ExitCode.failure : exitCode)
-        case .starting, .running, .rolling, .draining, .stopping, .stopped:
+        case .starting, .running, .rolling, .lameDuck, .draining, .stopping, .stopped:
             break
         }
     }
 
     // MARK: Filling and emptying slots
 
-    private func index(of serial: WorkerSerial) -> Int? {
+    func index(of serial: WorkerSerial) -> Int? {
         slots.firstIndex { $0.serial == serial && $0.isRunning }
     }
 
-    private var isRolling: Bool {
+    var isRolling: Bool {
         if case .rolling = state { true } else { false }
     }
 
@@ -276,14 +399,14 @@ struct FleetMachine {
         deadline + WorkerSlot.exitGrace + limits.unkillable
     }
 
-    private mutating func append(_ action: (WorkerSerial) -> FleetAction, _ index: Int) {
+    mutating func append(_ action: (WorkerSerial) -> FleetAction, _ index: Int) {
         guard let serial = slots[index].serial else {
             preconditionFailure("no process in \(slots[index].state)")
         }
         actions.append(action(serial))
     }
 
-    private mutating func spawn(_ index: Int, now: UInt64) {
+    mutating func spawn(_ index: Int, now: UInt64) {
         let serial = WorkerSerial(number: nextSerial)
         nextSerial += 1
         slots[index].started(serial, generation: generationForSpawn(index), now: now)
@@ -297,7 +420,7 @@ struct FleetMachine {
         switch state {
         case .rolling(let roll) where roll.isProven || slots[index].purpose == .replace:
             roll.generation
-        case .starting, .running, .rolling, .draining, .stopping, .stopped:
+        case .starting, .running, .rolling, .lameDuck, .draining, .stopping, .stopped:
             generation
         }
     }
@@ -315,37 +438,49 @@ struct FleetMachine {
         }
     }
 
-    private mutating func resize(_ count: Int, now: UInt64) {
+    mutating func resize(_ count: Int, now: UInt64) {
         desired = count
         let serving = slots.filter { $0.purpose == .serve }.map(\.number).sorted()
         let surplus = Set(serving.dropFirst(count))
-        for index in slots.indices where surplus.contains(slots[index].number) {
-            leave(index, now: now, deadline: now + limits.replacedDrain)
+        let plan = replacementPlan(now: now)
+        for index in slots.indices
+        where surplus.contains(slots[index].number) && slots[index].purpose != .leave {
+            leave(index, now: now, plan)
         }
         removeEnded()
         fill(now: now)
     }
 
-    private mutating func leave(_ index: Int, now: UInt64, deadline: UInt64) {
-        switch slots[index].leave(now: now, deadline: deadline) {
+    /// How a worker finishes whose place another one takes: nobody waits for it.
+    func replacementPlan(now: UInt64) -> DrainPlan {
+        let end = now + limits.replacedDrain
+        return DrainPlan(
+            soft: min(end, now + limits.drainStalled),
+            hard: end,
+            spread: limits.closeSpread,
+            returnsIdle: true
+        )
+    }
+
+    mutating func leave(_ index: Int, now: UInt64, _ plan: DrainPlan) {
+        switch slots[index].leave(now: now, deadline: plan.hard) {
         case .nothing, .end:
             break
         case .terminate:
             append(FleetAction.terminate, index)
         case .drain:
-            let milliseconds = (deadline - now) / 1_000_000
-            append({ .drain($0, milliseconds: milliseconds) }, index)
+            append({ .drain($0, plan) }, index)
         }
     }
 
     /// Removes slots that are over; while the fleet stops, the last one ends it.
-    private mutating func removeEnded() {
+    mutating func removeEnded() {
         slots.removeAll { $0.state == .ended }
         guard slots.isEmpty else { return }
         switch state {
         case .draining: end(ExitCode.success)
         case .stopping(_, let exitCode): end(exitCode)
-        case .starting, .running, .rolling, .stopped: break
+        case .starting, .running, .rolling, .lameDuck, .stopped: break
         }
     }
 
@@ -370,35 +505,58 @@ struct FleetMachine {
 
     private mutating func lost(
         _ serial: WorkerSerial,
-        isConfigurationError: Bool,
+        _ loss: BootFailure,
         now: UInt64,
         jitter: UInt64
     ) {
         guard let index = index(of: serial) else { return }
+        let failure = BootFailure(of: slots[index], loss)
         let wasReplacement = slots[index].purpose == .replace
-        let action = slots[index].exited(now: now, jitter: jitter)
+        let isOfRoll = isOfRoll(index)
+        let action = slots[index].exited(now: now, jitter: jitter, budget: &budget)
         switch state {
         case .starting where action != .end:
             bootFailures += 1
-            if isConfigurationError { bootFailuresByConfiguration += 1 }
+            if failure == .exited(.exited(code: ExitCode.badConfiguration)) {
+                bootFailuresByConfiguration += 1
+            }
             if bootFailures >= limits.bootFailuresPerSlot * desired {
                 giveUp(now: now)
                 return
             }
-        case .rolling(let roll) where wasReplacement && !roll.isProven:
+        case .rolling(let roll) where wasReplacement && isOfRoll && !roll.isProven:
             slots.remove(at: index)
             state = .running
-            actions.append(.reloadEnded(.workerFailed))
+            actions.append(.reloadEnded(.canaryFailed(failure)))
             beginPendingReload()
             return
+        case .rolling(var roll) where isOfRoll && roll.rollback == nil && action != .end:
+            roll.failures += 1
+            state = .rolling(roll)
+            if roll.failures >= limits.rollFailuresMax {
+                rollBack(index, failure, now: now)
+                return
+            }
+        case .running where !wasReplacement && action != .end:
+            yieldToReplacement(index)
         case .rolling(let roll) where roll.isProven && !wasReplacement && action != .end:
             yieldToReplacement(index)
-        case .starting, .running, .rolling, .draining, .stopping, .stopped:
+        case .starting, .running, .rolling, .lameDuck, .draining, .stopping, .stopped:
             break
         }
-        if action == .start, slots[index].state == .vacant { spawn(index, now: now) }
+        if action == .start, let index = self.index(vacant: serial) { spawn(index, now: now) }
         removeEnded()
         continueRoll(now: now)
+        beginRecycle(now: now)
+    }
+
+    private func index(vacant serial: WorkerSerial) -> Int? {
+        slots.firstIndex { $0.serial == serial && $0.state == .vacant }
+    }
+
+    private func isOfRoll(_ index: Int) -> Bool {
+        guard case .rolling(let roll) = state else { return false }
+        return slots[index].generation == roll.generation
     }
 
     private mutating func giveUp(now: UInt64) {
@@ -407,70 +565,5 @@ struct FleetMachine {
             exitCode: isConfiguration ? ExitCode.badConfiguration : ExitCode.unavailable,
             now: now
         )
-    }
-
-    // MARK: Rolling
-
-    private mutating func beginPendingReload() {
-        guard isReloadPending else { return }
-        isReloadPending = false
-        actions.append(.readConfiguration)
-    }
-
-    /// A slot crashed while its replacement boots: the replacement takes the place at once.
-    private mutating func yieldToReplacement(_ index: Int) {
-        let number = slots[index].number
-        guard
-            let replacement = slots.firstIndex(where: {
-                $0.number == number && $0.purpose == .replace
-            })
-        else { return }
-        slots[replacement].promoted()
-        _ = slots[index].leave(now: 0, deadline: 0)
-    }
-
-    /// The replacement is ready: the old worker of its slot finishes what runs.
-    private mutating func promote(_ index: Int, now: UInt64) {
-        let number = slots[index].number
-        slots[index].promoted()
-        for old in slots.indices
-        where old != index && slots[old].number == number && slots[old].purpose == .serve {
-            leave(old, now: now, deadline: now + limits.replacedDrain)
-        }
-        removeEnded()
-        endOldestLeaver(now: now)
-    }
-
-    /// Bounds the processes that finish old streams: several reloads in a row must not pile up.
-    private mutating func endOldestLeaver(now: UInt64) {
-        let leaving = slots.indices.filter { slots[$0].purpose == .leave }
-        guard leaving.count > 2 * desired else { return }
-        let oldest = leaving.filter { slots[$0].isDraining }
-            .min { (slots[$0].serial?.number ?? 0) < (slots[$1].serial?.number ?? 0) }
-        guard let oldest, case .terminate = slots[oldest].stop(deadline: now + limits.fastStop)
-        else { return }
-        append(FleetAction.terminate, oldest)
-    }
-
-    /// Starts the next replacement, or ends the roll when none is left.
-    private mutating func continueRoll(now: UInt64) {
-        guard case .rolling(let roll) = state else { return }
-        guard !slots.contains(where: { $0.purpose == .replace }) else { return }
-        for index in slots.indices
-        where slots[index].purpose == .serve && slots[index].generation != roll.generation {
-            // A slot that waits to restart will do so with the proven generation by itself.
-            if roll.isProven, !slots[index].isRunning { continue }
-            let number = slots[index].number
-            slots.append(
-                WorkerSlot(number: number, generation: roll.generation, purpose: .replace)
-            )
-            spawn(slots.count - 1, now: now)
-            return
-        }
-        guard roll.isProven else { return }
-        generation = roll.generation
-        state = .running
-        actions.append(.reloadEnded(.succeeded(generation: roll.generation)))
-        beginPendingReload()
     }
 }

@@ -24,3 +24,42 @@ enum RestartPolicy {
         return delay - delay / 10 + jitter % (delay / 5 + 1)
     }
 }
+
+/// How many restarts the whole fleet may have: a token bucket.
+///
+/// Backoff bounds each slot; a fault that hits all slots at once (a request that crashes whoever
+/// gets it, and clients that send it again) is bounded here. Tokens: at first and at most `burst`,
+/// and one more per `interval`.
+struct RestartBudget: Equatable {
+    /// Every worker of a large fleet may crash once without delay.
+    static let burstMin = 16
+    /// A restart costs about 10 ms of CPU: so the budget allows 10 % of one.
+    static let interval: UInt64 = 100_000_000
+
+    let burst: Int
+    private var tokens: Int
+    private var refilledAt: UInt64 = 0
+
+    init(workers: Int) {
+        burst = max(2 * workers, Self.burstMin)
+        tokens = burst
+    }
+
+    /// How long the next restart has to wait, in nanoseconds; takes a token.
+    mutating func delay(now: UInt64) -> UInt64 {
+        let earned = (now - min(refilledAt, now)) / Self.interval
+        if earned > 0 {
+            tokens = min(burst, tokens + Int(clamping: min(earned, UInt64(burst * 2))))
+            // The rest of an interval that has begun counts for the next token.
+            refilledAt += earned * Self.interval
+        }
+        tokens -= 1
+        // Debts are paid one after the other.
+        return tokens >= 0 ? 0 : UInt64(-tokens) * Self.interval
+    }
+}
+
+/// Why a healthy worker is replaced.
+enum RecycleReason: String, CaseIterable {
+    case requests, age, memory
+}

@@ -1,6 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Metrics
+import Scoreboard
 import System
+
+/// How a process ended, with all that is known about it.
+struct WorkerEnd: Equatable {
+    var exit: ProcessExit
+    /// What it left in its page.
+    var note: CrashNote
+    /// The kernel has killed it for want of memory.
+    var wasOutOfMemory = false
+    /// Seconds since 1970.
+    var at: Int
+}
 
 /// How workers ended, for the status plane.
 struct WorkerHistory {
@@ -13,13 +26,33 @@ struct WorkerHistory {
         var lastExit: FleetSnapshot.Exit?
     }
 
+    mutating func code(_ coder: inout StateCoder) {
+        for reason in FleetSnapshot.RestartReason.allCases { coder.code(&restarts[reason]) }
+        var numbers = slots.keys.sorted()
+        coder.code(list: &numbers)
+        for number in numbers where !coder.isBroken {
+            var slot = slots[number] ?? Slot()
+            coder.code(&slot.restarts)
+            let none = FleetSnapshot.Exit(code: nil, signal: nil, reason: .exit, at: 0)
+            coder.code(optional: &slot.lastExit, new: none) { exit, coder in
+                coder.code(&exit.code)
+                coder.code(&exit.signal)
+                coder.code(&exit.reason)
+                coder.code(&exit.at)
+                coder.code(&exit.requestID)
+                coder.code(list: &exit.backtrace, new: "") { $1.code(&$0) }
+            }
+            slots[number] = slot
+        }
+    }
+
     func restarts(slot: Int) -> UInt64 { slots[slot]?.restarts ?? 0 }
 
     func lastExit(slot: Int) -> FleetSnapshot.Exit? { slots[slot]?.lastExit }
 
     /// A worker was replaced by one with a new configuration.
-    mutating func replaced() {
-        restarts[.reload] += 1
+    mutating func replaced(_ reason: FleetSnapshot.RestartReason) {
+        restarts[reason] += 1
     }
 
     /// A process could not even be started.
@@ -27,28 +60,33 @@ struct WorkerHistory {
         record(slot, FleetSnapshot.Exit(code: nil, signal: nil, reason: .bootFailed, at: time))
     }
 
+    /// A worker was replaced because it was old.
+    mutating func recycled() {
+        restarts[.recycle] += 1
+    }
+
     /// A process ended.
     ///
     /// Returns why it has to be replaced; nil when it was told to leave.
     mutating func exited(
         _ slot: WorkerSlot,
-        _ exit: ProcessExit,
-        at time: Int
+        _ end: WorkerEnd
     ) -> FleetSnapshot.RestartReason? {
-        guard slot.purpose != .leave else { return nil }
-        let reason = Self.reason(slot, exit)
-        switch exit {
-        case .exited(let code):
-            record(
-                slot.number,
-                FleetSnapshot.Exit(code: Int(code), signal: nil, reason: reason, at: time)
-            )
-        case .signaled(let signal):
-            record(
-                slot.number,
-                FleetSnapshot.Exit(code: nil, signal: Int(signal), reason: reason, at: time)
-            )
+        guard slot.purpose != .leave || slot.fault != nil else { return nil }
+        let reason = Self.reason(slot, end)
+        var shown = FleetSnapshot.Exit(
+            code: nil,
+            signal: nil,
+            reason: reason,
+            at: end.at,
+            requestID: end.note.requestID,
+            backtrace: end.note.backtrace
+        )
+        switch end.exit {
+        case .exited(let code): shown.code = Int(code)
+        case .signaled(let signal): shown.signal = Int(signal)
         }
+        record(slot.number, shown)
         return reason
     }
 
@@ -60,15 +98,18 @@ struct WorkerHistory {
 
     private static func reason(
         _ slot: WorkerSlot,
-        _ exit: ProcessExit
+        _ end: WorkerEnd
     ) -> FleetSnapshot.RestartReason {
         switch slot.fault {
-        case .unresponsive, .protocolError: return .unresponsive
-        case .bootTimeout: return .bootFailed
+        case .hang: return .hang
+        case .stopped: return .stopped
+        case .protocolError: return .protocolError
+        case .bootTimeout, .probeFailed: return .bootFailed
         case nil: break
         }
+        if end.wasOutOfMemory { return .outOfMemory }
         if slot.readySince == nil { return .bootFailed }
-        switch exit {
+        switch end.exit {
         case .exited: return .exit
         case .signaled: return .crash
         }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import System
 
 /// Names one worker process for the life of the supervisor; never used twice.
@@ -19,9 +20,11 @@ struct WorkerSlot {
         case vacant
         /// Nothing runs until the time has come. Exits: `vacant`, `ended`.
         case backoff(until: UInt64)
-        /// Started, not yet ready. Exits: `ready`, `stopping`, `killed`, `vacant`, `backoff`,
-        /// `ended`.
+        /// Started, not yet ready. Exits: `probing`, `ready`, `stopping`, `killed`, `vacant`,
+        /// `backoff`, `ended`.
         case booting(deadline: UInt64)
+        /// Ready by its own word; a request that it has to answer is under way. Exits: as above.
+        case probing(deadline: UInt64)
         /// Takes connections. Exits: `draining`, `stopping`, `killed`, `vacant`, `backoff`.
         case ready(since: UInt64)
         /// Told to finish. Exits: `stopping`, `killed`, `ended`.
@@ -29,6 +32,9 @@ struct WorkerSlot {
         /// Has to end by itself until the deadline: it said that it is done, was sent TERM, or
         /// closed its control socket. Exits: `killed`, `ended`, `vacant`, `backoff`.
         case stopping(deadline: UInt64)
+        /// Does not get on: ABRT was sent, so that it tells where it stands. Exits: `killed`,
+        /// `ended`, `vacant`, `backoff`.
+        case aborting(deadline: UInt64)
         /// KILL was sent; only the exit is missing. Exits: `ended`, `vacant`, `backoff`.
         case killed
         /// Over: the slot is to be removed. No exits.
@@ -47,7 +53,12 @@ struct WorkerSlot {
 
     /// Why the supervisor itself ended the process.
     enum Fault: Equatable {
-        case bootTimeout, unresponsive, protocolError
+        case bootTimeout, probeFailed, hang, stopped, protocolError
+    }
+
+    /// What is to be sent to a process that cannot be trusted any more.
+    enum FaultAction: Equatable {
+        case nothing, abort, kill
     }
 
     enum LeaveAction: Equatable {
@@ -74,6 +85,10 @@ struct WorkerSlot {
     static let bootTimeout: UInt64 = 10_000_000_000
     /// A worker that says it is done, or was sent TERM, only has to leave its loop.
     static let exitGrace: UInt64 = 2_000_000_000
+    /// A crash note is written in milliseconds; a process that is stopped never writes one.
+    static let abortGrace: UInt64 = 2_000_000_000
+    /// The probe is one small request to an idle worker.
+    static let probeTimeout: UInt64 = 5_000_000_000
 
     let number: Int
     private(set) var generation: UInt32
@@ -88,6 +103,8 @@ struct WorkerSlot {
     private(set) var fault: Fault?
     /// When the process that runs, or ran last, became ready.
     private(set) var readySince: UInt64?
+    /// When its process is to be replaced although nothing is wrong with it.
+    private(set) var recycling: RecycleReason?
 
     init(number: Int, generation: UInt32, purpose: Purpose) {
         self.number = number
@@ -98,7 +115,7 @@ struct WorkerSlot {
     /// Whether a process exists.
     var isRunning: Bool {
         switch state {
-        case .booting, .ready, .draining, .stopping, .killed: true
+        case .booting, .probing, .ready, .draining, .stopping, .aborting, .killed: true
         case .vacant, .backoff, .ended: false
         }
     }
@@ -106,14 +123,17 @@ struct WorkerSlot {
     var isReady: Bool {
         switch state {
         case .ready: true
-        case .vacant, .backoff, .booting, .draining, .stopping, .killed, .ended: false
+        case .vacant, .backoff, .booting, .probing, .draining, .stopping, .aborting, .killed,
+            .ended:
+            false
         }
     }
 
     var isDraining: Bool {
         switch state {
         case .draining: true
-        case .vacant, .backoff, .booting, .ready, .stopping, .killed, .ended: false
+        case .vacant, .backoff, .booting, .probing, .ready, .stopping, .aborting, .killed, .ended:
+            false
         }
     }
 
@@ -121,9 +141,24 @@ struct WorkerSlot {
     var deadline: UInt64? {
         switch state {
         case .backoff(let until): until
-        case .booting(let deadline), .draining(let deadline), .stopping(let deadline): deadline
+        case .booting(let deadline), .probing(let deadline), .draining(let deadline),
+            .stopping(let deadline), .aborting(let deadline):
+            deadline
         case .vacant, .ready, .killed, .ended: nil
         }
+    }
+
+    /// All that another program needs to go on with the slot; a fault is told before it goes on.
+    mutating func codeFacts(_ coder: inout StateCoder) {
+        coder.code(&generation)
+        state.code(&coder)
+        purpose.code(&coder)
+        var number = serial?.number
+        coder.code(&number)
+        serial = number.map { WorkerSerial(number: $0) }
+        coder.code(&failures)
+        coder.code(&restarts)
+        coder.code(&readySince)
     }
 
     // MARK: Inputs
@@ -138,24 +173,51 @@ struct WorkerSlot {
         self.generation = generation
         fault = nil
         readySince = nil
+        recycling = nil
         state = .booting(deadline: now + Self.bootTimeout)
     }
 
     /// The process says READY; false when it had no business to.
-    mutating func readyReceived(now: UInt64) -> Bool {
+    mutating func readyReceived(now: UInt64, isProbed: Bool = false) -> Bool {
         switch state {
         case .booting:
-            state = .ready(since: now)
-            readySince = now
+            if isProbed {
+                state = .probing(deadline: now + Self.probeTimeout)
+            } else {
+                becomeReady(now)
+            }
             return true
-        case .stopping, .killed:
+        case .stopping, .aborting, .killed:
             // Sent before it learnt of its end.
             return true
-        case .ready, .draining:
+        case .probing, .ready, .draining:
             return false
         case .vacant, .backoff, .ended:
             preconditionFailure("readyReceived in \(state)")
         }
+    }
+
+    /// The process has answered its probe; false when nobody waits for that any more.
+    mutating func probePassed(now: UInt64) -> Bool {
+        switch state {
+        case .probing:
+            becomeReady(now)
+            return true
+        case .vacant, .backoff, .booting, .ready, .draining, .stopping, .aborting, .killed,
+            .ended:
+            return false
+        }
+    }
+
+    private mutating func becomeReady(_ now: UInt64) {
+        state = .ready(since: now)
+        readySince = now
+    }
+
+    /// The process is to be replaced when its turn comes.
+    mutating func recycle(_ reason: RecycleReason) {
+        guard case .ready = state, purpose == .serve, recycling == nil else { return }
+        recycling = reason
     }
 
     /// The other slot that this one was to replace has gone, or been told to go.
@@ -170,16 +232,17 @@ struct WorkerSlot {
         case .vacant, .backoff:
             state = .ended
             return .end
-        case .booting:
+        case .booting, .probing:
             state = .stopping(deadline: now + Self.exitGrace)
             return .terminate
         case .ready:
             state = .draining(deadline: deadline)
             return .drain
         case .draining(let earlier):
-            state = .draining(deadline: min(earlier, deadline))
-            return .nothing
-        case .stopping, .killed, .ended:
+            guard deadline < earlier else { return .nothing }
+            state = .draining(deadline: deadline)
+            return .drain
+        case .stopping, .aborting, .killed, .ended:
             return .nothing
         }
     }
@@ -191,11 +254,14 @@ struct WorkerSlot {
         case .vacant, .backoff:
             state = .ended
             return .end
-        case .booting, .ready, .draining:
+        case .booting, .probing, .ready, .draining:
             state = .stopping(deadline: deadline)
             return .terminate
         case .stopping(let earlier):
             state = .stopping(deadline: min(earlier, deadline))
+            return .nothing
+        case .aborting(let earlier):
+            state = .aborting(deadline: min(earlier, deadline))
             return .nothing
         case .killed, .ended:
             return .nothing
@@ -206,24 +272,28 @@ struct WorkerSlot {
     /// must follow.
     mutating func exitAnnounced(now: UInt64) {
         switch state {
-        case .booting, .ready, .draining:
+        case .booting, .probing, .ready, .draining:
             state = .stopping(deadline: now + Self.exitGrace)
-        case .stopping, .killed:
+        case .stopping, .aborting, .killed:
             return
         case .vacant, .backoff, .ended:
             preconditionFailure("exitAnnounced in \(state)")
         }
     }
 
-    /// The process cannot be trusted any more; true when KILL is to be sent.
-    mutating func failed(_ fault: Fault) -> Bool {
+    /// The process cannot be trusted any more.
+    mutating func failed(_ fault: Fault, now: UInt64) -> FaultAction {
         switch state {
-        case .booting, .ready, .draining, .stopping:
+        case .booting, .probing, .ready, .draining, .stopping:
             self.fault = fault
-            state = .killed
-            return true
-        case .killed:
-            return false
+            guard fault == .hang else {
+                state = .killed
+                return .kill
+            }
+            state = .aborting(deadline: now + Self.abortGrace)
+            return .abort
+        case .aborting, .killed:
+            return .nothing
         case .vacant, .backoff, .ended:
             preconditionFailure("failed in \(state)")
         }
@@ -239,20 +309,33 @@ struct WorkerSlot {
             fault = .bootTimeout
             state = .killed
             return .kill
+        case .probing(let deadline) where deadline <= now:
+            fault = .probeFailed
+            state = .killed
+            return .kill
+        case .aborting(let deadline) where deadline <= now:
+            state = .killed
+            return .kill
         case .draining(let deadline) where deadline <= now:
             state = .stopping(deadline: now + Self.exitGrace)
             return .terminate
         case .stopping(let deadline) where deadline <= now:
             state = .killed
             return .kill
-        case .vacant, .backoff, .booting, .ready, .draining, .stopping, .killed, .ended:
+        case .vacant, .backoff, .booting, .probing, .ready, .draining, .stopping, .aborting,
+            .killed, .ended:
             return .nothing
         }
     }
 
     /// The process is gone, or could not be started.
-    mutating func exited(now: UInt64, jitter: UInt64) -> ExitAction {
+    mutating func exited(
+        now: UInt64,
+        jitter: UInt64,
+        budget: inout RestartBudget
+    ) -> ExitAction {
         guard isRunning else { preconditionFailure("exited in \(state)") }
+        recycling = nil
         switch purpose {
         case .leave:
             state = .ended
@@ -261,7 +344,10 @@ struct WorkerSlot {
             if let readySince, now >= readySince + RestartPolicy.stableAfter { failures = 0 }
             // A process that never became ready does not get the first restart for free.
             if readySince == nil { failures = max(failures, 1) }
-            let delay = RestartPolicy.delay(after: failures, jitter: jitter)
+            let delay = max(
+                RestartPolicy.delay(after: failures, jitter: jitter),
+                budget.delay(now: now)
+            )
             failures += 1
             state = delay == 0 ? .vacant : .backoff(until: now + delay)
             return delay == 0 ? .start : .wait

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Loop
+import Metrics
 import System
 
 /// Takes what a listener accepts.
@@ -12,6 +13,12 @@ class ConnectionTaker {
 
     /// The listener has nothing more for now.
     func acceptEnded() {}
+
+    /// A connection that was accepted with the last descriptor: to be told so and closed.
+    ///
+    /// False to be given it like any other.
+    var refusesAtLimit: Bool { false }
+    func refuse(_ fd: consuming OwnedFD) {}
 
     init() {}
 }
@@ -30,6 +37,16 @@ final class Listener: EventHandler {
         case error
         /// For good: see `finish`.
         case finished = "closed"
+
+        /// The same as a metric has it; nil for what is no pause.
+        var reason: FleetSnapshot.PauseReason? {
+            switch self {
+            case .full: .full
+            case .descriptors: .descriptors
+            case .error: .error
+            case .finished: nil
+            }
+        }
     }
 
     /// Connections per turn: a flood on one listener must not starve the rest of the loop.
@@ -42,7 +59,12 @@ final class Listener: EventHandler {
     let index: Int
     var address: SocketAddress { socket.address }
     private(set) var acceptedCount: UInt64 = 0
-    private(set) var pause: Pause?
+    private(set) var pause: Pause? {
+        didSet { pauseChanged(from: oldValue) }
+    }
+    /// Nanoseconds for which accepting rested, and since when it does.
+    private var pausedFor = FleetSnapshot.Counts<FleetSnapshot.PauseReason>()
+    private var pausedSince: UInt64 = 0
 
     private let socket: ListenerSocket
     private let loop: EventLoop
@@ -50,14 +72,21 @@ final class Listener: EventHandler {
     private let taker: ConnectionTaker
     private var token: EventToken?
     private var restTimer: TimerID?
+    private let reserve = DescriptorReserve()
+    /// Clients that were told that there is no descriptor for them.
+    private(set) var refusedCount: UInt64 = 0
+    /// Connections that are refused in a row before the others of the loop get their turn.
+    private static let refusalsPerTurn = 64
 
     init(
         _ socket: ListenerSocket,
         index: Int,
         loop: EventLoop,
         log: FleetLog,
-        taker: ConnectionTaker
+        taker: ConnectionTaker,
+        accepted: UInt64 = 0
     ) {
+        acceptedCount = accepted
         self.socket = socket
         self.index = index
         self.loop = loop
@@ -70,6 +99,20 @@ final class Listener: EventHandler {
     var acceptQueue: (waiting: Int, limit: Int)? {
         pause == .finished ? nil : Syscalls.acceptQueue(socket.raw)
     }
+
+    private func pauseChanged(from old: Pause?) {
+        guard pause != old else { return }
+        if let reason = old?.reason { pausedFor[reason] += loop.now - min(pausedSince, loop.now) }
+        pausedSince = loop.now
+    }
+
+    /// Nanoseconds for which accepting rested for the reason.
+    func paused(_ reason: FleetSnapshot.PauseReason, now: UInt64) -> UInt64 {
+        pausedFor[reason] + (pause?.reason == reason ? now - min(pausedSince, now) : 0)
+    }
+
+    /// What another program needs to go on with the listener.
+    var upgradeState: UpgradeState.Socket { socket.upgradeState(accepted: acceptedCount) }
 
     /// Begins to accept.
     func start() {
@@ -114,6 +157,7 @@ final class Listener: EventHandler {
     override func timerFired(kind: UInt32, id: TimerID) {
         restTimer = nil
         pause = nil
+        reserve.refill()
         start()
     }
 
@@ -137,7 +181,12 @@ final class Listener: EventHandler {
         switch errno {
         case .tryAgain:
             return false
-        case .tooManyOpenFiles, .fileTableFull, .noBufferSpace, .noMemory:
+        case .tooManyOpenFiles, .fileTableFull:
+            refuseWaiting()
+            rest(.descriptors)
+            log.acceptFailed(address, errno, now: loop.now)
+            return false
+        case .noBufferSpace, .noMemory:
             rest(.descriptors)
             log.acceptFailed(address, errno, now: loop.now)
             return false
@@ -150,6 +199,27 @@ final class Listener: EventHandler {
             // errors over, and the next connection may be fine.
             log.acceptFailed(address, errno, now: loop.now)
             return true
+        }
+    }
+
+    /// Tells clients that there is no room for them, with the descriptor that is kept for it.
+    private func refuseWaiting() {
+        for _ in 0..<Self.refusalsPerTurn {
+            guard reserve.release() else { return }
+            do throws(Errno) {
+                let connection = try Syscalls.accept(socket.raw)
+                if taker.refusesAtLimit {
+                    refusedCount += 1
+                    taker.refuse(connection)
+                } else {
+                    acceptedCount += 1
+                    taker.accepted(connection, listener: index)
+                }
+            } catch {
+                reserve.refill()
+                return
+            }
+            reserve.refill()
         }
     }
 

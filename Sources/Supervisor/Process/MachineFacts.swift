@@ -10,6 +10,32 @@ enum MachineFacts {
         WorkerCount(affinity: affinity(), quota: quota(), override: override)
     }
 
+    /// CPU time that cgroups have withheld from this fleet so far; nil where none can.
+    static func throttledNanoseconds() -> UInt64? {
+        counter("cpu.stat", named: "throttled_usec").map { $0 &* 1000 }
+    }
+
+    /// Processes of this cgroup that the kernel has killed for want of memory; nil where it does not
+    /// say.
+    static func outOfMemoryKills() -> UInt64? {
+        counter("memory.events", named: "oom_kill")
+    }
+
+    /// A line of a file of the own cgroup, version 2.
+    ///
+    /// cgroups(7). The parents are not asked: they count for others too.
+    private static func counter(_ file: String, named name: String) -> UInt64? {
+        guard let selfCgroup = text("/proc/self/cgroup"),
+            let directory = CgroupText.directories(selfCgroup).first(where: \.isVersion2),
+            let content = text(directory.path + "/" + file)
+        else { return nil }
+        for line in content.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == name { return UInt64(words[1]) }
+        }
+        return nil
+    }
+
     private static func affinity() -> Int {
         do throws(Errno) {
             return try Syscalls.affinityCount()
