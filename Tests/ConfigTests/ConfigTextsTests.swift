@@ -47,6 +47,7 @@ struct ConfigTextsTests {
         case .key: node = member("key", member("$defs", tape.root))
         case .timeouts: node = member("timeouts", member("properties", tape.root))
         case .retries: node = member("retries", member("properties", tape.root))
+        case .fleet: node = member("fleet", member("properties", tape.root))
         case .streams: node = member("streams", member("properties", tape.root))
         case .guards: node = member("guards", member("properties", tape.root))
         case .logs: node = member("logs", member("properties", tape.root))
