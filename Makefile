@@ -11,6 +11,9 @@ PREFIX ?= /usr
 DESTDIR ?=
 SEED ?= 1
 SECONDS ?= 60
+# An hour by hand; CI runs one minute.
+CHAOS_SECONDS ?= 3600
+CHAOS_CI_SECONDS := 60
 TARGETS ?=
 CASES ?=
 
@@ -73,6 +76,13 @@ blackbox: ## Tests of the real binaries only
 acceptance: release ## The official SDKs against the real binaries
 	@$(need) $(need_python_client)
 	@Tests/Acceptance/run
+
+.PHONY: chaos
+chaos: deps ## Workers killed, stopped, replaced under load (CHAOS_SECONDS=3600 SEED= )
+	@$(need) command:python3:python3
+	@swift build
+	@python3 Tests/Chaos/chaos.py "$$(swift build --show-bin-path)" \
+		--seconds $(CHAOS_SECONDS) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
 
 .PHONY: deb
 deb: release ## Debian package of a release build, in dist/

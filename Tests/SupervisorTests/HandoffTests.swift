@@ -105,7 +105,7 @@ private final class PuppetWorker {
         #expect(handed?.descriptors.count == 1)
         for descriptor in handed?.descriptors ?? [] { OwnedFD(owning: descriptor).close() }
         let second = try worker(2)
-        handoff.gone(first.process.serial)
+        handoff.gone(first.process)
         try loop.turn(waitMax: 100)
         let again = second.receive()
         guard let connection = again?.descriptors.first else {
@@ -133,7 +133,7 @@ private final class PuppetWorker {
         _ = Syscalls.receive(connection, into: ByteBuffer(), minimum: 100)
         OwnedFD(owning: connection).close()
         let second = try worker(2)
-        handoff.gone(first.process.serial)
+        handoff.gone(first.process)
         try loop.turn(waitMax: 100)
         #expect(second.receive() == nil)
         // Nobody holds it any more: the client sees the end instead of half an answer's silence.

@@ -261,21 +261,6 @@ private final class Client {
         }
         #expect(clients.count == 4)
     }
-
-    @Test("A connection that no worker takes gets a whole answer, though it was not read")
-    func rejection() throws {
-        let clients = try connect(1)
-        let request = Array("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
-        try turn { taker.connections.count == 1 }
-        _ = Syscalls.send(clients[0].fd.raw, request.span)
-        Rejection.send(to: OwnedFD(owning: taker.connections.removeLast()))
-        let answer = clients[0].readAll()
-        #expect(answer.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
-        #expect(answer.contains("\r\nRetry-After: 1\r\n"))
-        let body = answer.split(separator: "\r\n\r\n").last ?? ""
-        #expect(answer.contains("\r\nContent-Length: \(body.utf8.count)\r\n"))
-        #expect(body.hasPrefix("{\"error\":{"))
-    }
 }
 
 @Suite struct InheritedListenersTests {

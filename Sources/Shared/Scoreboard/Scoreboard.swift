@@ -96,6 +96,11 @@ package final class Scoreboard {
         memory.store32(Field.current, UInt32(record + 1))
     }
 
+    /// What is done now is for no connection.
+    package func workingForNone() {
+        memory.store32(Field.current, 0)
+    }
+
     // MARK: The worker's load
 
     package func set(requests: Int, streams: Int, connections: Int) {

@@ -519,7 +519,7 @@ struct Dispatcher {
 
     private func canTake(_ worker: Worker, now: UInt64, _ respectingWindow: Bool) -> Bool {
         worker.isAccepting && worker.pausedUntil <= now && !worker.isSilent
-            && worker.connections < limits.perWorkerMax && worker.records.hasRoom
+            && worker.connections < limits.perWorkerMax && worker.records.room > 0
             && (!respectingWindow || worker.unacknowledged < limits.window)
     }
 
@@ -538,6 +538,7 @@ struct Dispatcher {
                 room: min(
                     window,
                     limits.perWorkerMax - worker.connections,
+                    worker.records.room,
                     ControlMessage.connectionsMax
                 ),
                 connections: worker.connections,
