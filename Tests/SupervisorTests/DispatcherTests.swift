@@ -342,8 +342,16 @@ private final class Desk {
         desk.accept(2...2)
         #expect(desk.dispatcher.deadline(now: desk.now) == 10_000_000_000)
         #expect(desk.dispatcher.expired(now: 9_999_999_999) == [])
-        #expect(desk.dispatcher.expired(now: 10_000_000_000) == [1])
-        #expect(desk.dispatcher.rejectPending() == [2])
+        #expect(
+            desk.dispatcher.expired(now: 10_000_000_000) == [
+                Dispatcher.Rejected(descriptor: 1, isUsed: false)
+            ]
+        )
+        #expect(
+            desk.dispatcher.rejectPending() == [
+                Dispatcher.Rejected(descriptor: 2, isUsed: false)
+            ]
+        )
         #expect(desk.dispatcher.counts.rejected == 2)
         #expect(desk.dispatcher.deadline(now: desk.now) == nil)
     }

@@ -124,10 +124,10 @@ private final class HandoffWorld {
     // MARK: To the workers
 
     func dispatch() {
-        for descriptor in dispatcher.expired(now: now) {
+        for rejected in dispatcher.expired(now: now) {
             counts.expired += 1
             counts.rejected += 1
-            reject(descriptor)
+            reject(rejected.descriptor)
         }
         let respectingWindow = !random.oneIn(20)
         while let batch = dispatcher.nextBatch(now: now, respectingWindow: respectingWindow) {

@@ -310,27 +310,35 @@ struct Dispatcher {
         }
     }
 
-    /// Connections that waited too long: to be answered with 503 and closed.
-    mutating func expired(now: UInt64) -> [Int32] {
-        var closing: [Int32] = []
+    /// A connection that no worker takes: to be told so and closed.
+    struct Rejected: Equatable {
+        let descriptor: Int32
+        /// A worker has served it before, so its client may not be waiting for anything.
+        let isUsed: Bool
+    }
+
+    /// Connections that waited too long.
+    mutating func expired(now: UInt64) -> [Rejected] {
+        var rejected: [Rejected] = []
         while let first = pending.first, entries[first].queuedAt + limits.pendingAge <= now {
             counts.expired += 1
-            closing.append(reject(first))
+            rejected.append(reject(first))
         }
-        return closing
+        return rejected
     }
 
-    /// Every connection that waits: to be answered with 503 and closed.
-    mutating func rejectPending() -> [Int32] {
-        var closing: [Int32] = []
-        while let first = pending.first { closing.append(reject(first)) }
-        return closing
+    /// Every connection that waits.
+    mutating func rejectPending() -> [Rejected] {
+        var rejected: [Rejected] = []
+        while let first = pending.first { rejected.append(reject(first)) }
+        return rejected
     }
 
-    private mutating func reject(_ index: Int) -> Int32 {
+    private mutating func reject(_ index: Int) -> Rejected {
         _ = pending.popFirst()
         counts.rejected += 1
-        return free(index)
+        let isUsed = entries[index].isUsed
+        return Rejected(descriptor: free(index), isUsed: isUsed)
     }
 
     // MARK: Workers
