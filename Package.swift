@@ -88,6 +88,9 @@ let package = Package(
                 "Metrics",
                 "Log",
             ],
+            // As an array in generated code: nothing to install beside the binary, no Foundation to
+            // find it, and no pointer to C's memory, as `#embed` or `.incbin` would need.
+            resources: [.embedInCode("Status/Dashboard")],
             swiftSettings: strict
         ),
         .executableTarget(

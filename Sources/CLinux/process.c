@@ -78,6 +78,11 @@ int clinux_spawn(const char *path, char *const *argv, char *const *envp,
     return error != 0 ? -error : pid;
 }
 
+int clinux_replace_program(const char *path, char *const *argv, char *const *envp) {
+    execve(path, argv, envp);
+    return -errno;
+}
+
 int clinux_pidfd_open(int pid) {
     long fd = syscall(SYS_pidfd_open, pid, 0);
     return fd < 0 ? -errno : (int)fd;
@@ -104,6 +109,28 @@ static int wait_for(idtype_t type, id_t id, struct clinux_exit *status) {
 
 int clinux_wait_pidfd(int pidfd, struct clinux_exit *status) {
     return wait_for((idtype_t)P_PIDFD, (id_t)pidfd, status);
+}
+
+int clinux_peek_ended(void) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int result;
+    do {
+        result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return errno == ECHILD ? 0 : -errno;
+    return info.si_pid;
+}
+
+int clinux_wait_pid(int pid) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    int result;
+    do {
+        result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) return -errno;
+    return info.si_pid == pid;
 }
 
 int clinux_wait_any(struct clinux_exit *status) {

@@ -8,13 +8,14 @@ import Log
 import Loop
 import Metrics
 import Policy
+import Scoreboard
 import System
 
 /// One worker process: what its connections share, and its life from start to drain.
 final class Worker {
     /// Most client connections of one worker: beyond it another worker, or the supervisor's queue,
     /// is the better place.
-    static let connectionsMax = 16_384
+    static let connectionsMax = Scoreboard.recordsMax
 
     let loop: EventLoop
     let config: Config
@@ -44,7 +45,9 @@ final class Worker {
     var random: RandomWords
     let reports: ReportQueue
     var ids: RequestIDGenerator
-    private(set) var isDraining = false
+    /// The page that the supervisor reads, also after this process has died.
+    let scoreboard: Scoreboard
+    private(set) var drain: Drain?
     /// The supervisor was told that nothing runs any more.
     private var hasLeft = false
 
@@ -52,6 +55,9 @@ final class Worker {
     private(set) lazy var catalog = ModelCatalog(worker: self)
     private lazy var accounting = Accounting(worker: self)
 
+    #if DEBUG
+    var faults = WorkerFaults()
+    #endif
     private let channel: ControlChannel
     private let metricsPipe: OwnedFD
     private let slot: Int
@@ -60,7 +66,8 @@ final class Worker {
     private(set) var connections: [ObjectIdentifier: ClientConnection] = [:]
     private var date = HTTPDate.Cache()
     private var dateTurn: UInt64 = .max
-    private var drainGuard: DrainGuard?
+    /// Bytes that wait for clients.
+    private var bytesQueued = 0
 
     init(
         options: WorkerOptions,
@@ -68,6 +75,7 @@ final class Worker {
         loop: EventLoop,
         channel: ControlChannel,
         metricsPipe: consuming OwnedFD,
+        scoreboard: Scoreboard,
         log: LogSink,
         seed: UInt64
     ) {
@@ -80,6 +88,7 @@ final class Worker {
         bodyBytesMax = config.bodyBytesMax
         self.channel = channel
         self.metricsPipe = metricsPipe
+        self.scoreboard = scoreboard
         self.log = log
         slot = options.slot
         generation = options.generation
@@ -97,25 +106,38 @@ final class Worker {
         keepalive = config.keepaliveNanoseconds
         random = RandomWords(seed: seed)
         hasLane = !built.lane.isEmpty
+        loop.observer = Heartbeat(scoreboard)
     }
 
     /// Tells the supervisor that connections are welcome.
     func start() throws(SystemError) {
         let handler = ControlHandler(channel: channel, worker: self)
         _ = try loop.register(channel.fd.raw, .read, handler)
-        _ = channel.send(
-            .ready(generation: generation, protocolVersion: ControlMessage.version)
-        )
+        sayReady()
         if hasLane { lane.prepare() }
         for upstream in upstreams {
             if case .sap(let account) = upstream.service { account.prepare() }
         }
     }
 
+    private func sayReady() {
+        #if DEBUG
+        if faults.has(.badVersion) {
+            faults.sayReady(generation: generation, on: channel.fd.raw)
+            return
+        }
+        defer { faults.afterReady(self, control: channel.fd.raw) }
+        #endif
+        _ = channel.send(
+            .ready(generation: generation, protocolVersion: ControlMessage.version)
+        )
+    }
+
     var slotNumber: Int { slot }
     var metricsDescriptor: Int32 { metricsPipe.raw }
     var generationNumber: UInt32 { generation }
     var connectionCount: Int { connections.count }
+    var isDraining: Bool { drain != nil }
 
     /// The current date, looked up at most once per turn.
     func currentDate() -> HTTPDate.Cache {
@@ -128,15 +150,26 @@ final class Worker {
 
     // MARK: Connections
 
-    func accept(_ fd: consuming OwnedFD, id: UInt32) {
-        if isDraining || connections.count >= Self.connectionsMax {
-            reports.add(id, .refused, isDraining ? .draining : .overloaded)
+    func accept(_ fd: consuming OwnedFD, _ handed: HandedConnection) {
+        guard Int(handed.record) < Scoreboard.recordsMax else {
+            reports.add(handed.id, .refused, .overloaded)
             return
         }
-        let connection = ClientConnection(worker: self, fd: fd, handoffID: id)
+        var journal = ConnectionJournal(scoreboard, record: Int(handed.record))
+        // The supervisor may have taken it back while it was under way: then nobody asks.
+        guard journal.take() else {
+            journal.free()
+            return
+        }
+        if isDraining || connections.count >= Self.connectionsMax {
+            journal.free()
+            reports.add(handed.id, .refused, isDraining ? .draining : .overloaded)
+            return
+        }
+        let connection = ClientConnection(worker: self, fd: fd, handed, journal)
         connections[ObjectIdentifier(connection)] = connection
         metrics.count(.connectionsAccepted)
-        reports.add(id, .received)
+        sayReceived(handed.id)
         do throws(SystemError) {
             try connection.start()
         } catch {
@@ -148,48 +181,82 @@ final class Worker {
         accounting.connectionsChanged()
     }
 
-    func connectionClosed(_ connection: ClientConnection) {
-        reports.add(connection.handoffID, .closed)
-        forget(connection)
+    private func sayReceived(_ id: UInt32) {
+        #if DEBUG
+        if faults.has(.noReports) { return }
+        #endif
+        reports.add(id, .received)
     }
 
-    /// No byte was read: the supervisor's copy goes to another worker.
-    func connectionGivenBack(_ connection: ClientConnection, _ reason: ConnectionReport.Reason) {
-        reports.add(connection.handoffID, .refused, reason)
-        forget(connection)
+    /// A connection whose descriptor was lost on the way.
+    func refuse(_ handed: HandedConnection) {
+        guard Int(handed.record) < Scoreboard.recordsMax else { return }
+        var journal = ConnectionJournal(scoreboard, record: Int(handed.record))
+        let isOurs = journal.take()
+        journal.free()
+        if isOurs { reports.add(handed.id, .refused, .noDescriptor) }
     }
 
-    private func forget(_ connection: ClientConnection) {
+    /// The worker has let go of a connection; without an event, the supervisor has known it before.
+    func connectionEnded(
+        _ connection: ClientConnection,
+        _ event: ConnectionReport.Event?,
+        _ reason: ConnectionReport.Reason = .none
+    ) {
+        if let event { reports.add(connection.handed.id, event, reason) }
         connections[ObjectIdentifier(connection)] = nil
         accounting.connectionsChanged()
         leaveIfDone()
+    }
+
+    /// More or fewer bytes wait for clients.
+    func queueChanged(by bytes: Int) {
+        bytesQueued += bytes
+        scoreboard.set(bytesQueued: bytesQueued)
     }
 
     // MARK: Requests
 
     func requestBegan() { accounting.requestBegan() }
     func requestAbandoned() { accounting.requestAbandoned() }
-    func streamBegan() { accounting.streamBegan() }
+    func streamBegan(_ connection: ClientConnection) { accounting.streamBegan(connection) }
     func requestEnded(_ connection: ClientConnection) { accounting.requestEnded(connection) }
+
+    /// Says all counts again.
+    func recount() { accounting.recount() }
 
     // MARK: The end
 
-    /// Takes nothing new, closes what idles, lets the rest finish.
-    func drain(deadlineMilliseconds: UInt64) {
-        guard !isDraining else { return }
-        isDraining = true
-        for connection in connections.values { connection.drain() }
-        let watch = DrainGuard(worker: self)
-        drainGuard = watch
-        let due = loop.now &+ deadlineMilliseconds &* 1_000_000
-        _ = loop.schedule(at: due, watch, kind: 0)
+    /// Takes nothing new, lets go of what idles, and finishes the rest as the order says.
+    ///
+    /// A later order can only hasten an earlier one.
+    func drain(_ order: DrainOrder) {
+        if let drain {
+            drain.tighten(order)
+            drain.lookAtAll()
+        } else {
+            let drain = Drain(order, worker: self)
+            self.drain = drain
+            drain.lookAtAll()
+        }
         leaveIfDone()
+    }
+
+    /// Whether the connection ends with its answer because the worker is about to leave.
+    func closes(behind connection: ClientConnection) -> Bool {
+        guard let drain else { return false }
+        return !drain.policy.outlivesAnswer(isKept: connection.handed.isKept)
     }
 
     /// The supervisor died: nobody hands over connections any more, so finish like on a drain.
     func supervisorGone() {
         log.log(.warning, "the supervisor is gone; finishing what runs")
-        drain(deadlineMilliseconds: WorkerTimeouts.orphanMilliseconds)
+        drain(
+            DrainOrder(
+                softMilliseconds: WorkerTimeouts.orphanMilliseconds,
+                hardMilliseconds: WorkerTimeouts.orphanMilliseconds
+            )
+        )
     }
 
     private func leaveIfDone() {
@@ -200,24 +267,18 @@ final class Worker {
         _ = channel.send(.drained)
         loop.stop()
     }
-
-    /// The drain took too long: what still runs is cut.
-    fileprivate func drainDeadlinePassed() {
-        for connection in Array(connections.values) { connection.abort() }
-        leaveIfDone()
-    }
 }
 
-/// Brings the drain deadline to the worker.
-private final class DrainGuard: EventHandler {
-    private let worker: Worker
+/// Tells the supervisor that the loop turns.
+private final class Heartbeat: TurnObserver {
+    private let scoreboard: Scoreboard
 
-    init(worker: Worker) {
-        self.worker = worker
+    init(_ scoreboard: Scoreboard) {
+        self.scoreboard = scoreboard
         super.init()
     }
 
-    override func timerFired(kind: UInt32, id: TimerID) {
-        worker.drainDeadlinePassed()
-    }
+    override func turnBegan(at now: UInt64) { scoreboard.turnBegan(at: now) }
+
+    override func turnEnded(at now: UInt64) { scoreboard.turnEnded(at: now) }
 }

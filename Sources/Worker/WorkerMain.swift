@@ -3,6 +3,7 @@ import Config
 import Control
 import Log
 import Loop
+import Scoreboard
 import System
 
 /// The worker program: started by the supervisor, never by hand.
@@ -13,6 +14,7 @@ struct WorkerMain {
         static let control: Int32 = 3
         static let metrics: Int32 = 4
         static let configuration: Int32 = 5
+        static let scoreboard: Int32 = 6
     }
 
     private static let usageExit: Int32 = 64
@@ -35,6 +37,13 @@ struct WorkerMain {
     }
 
     private static func run(_ options: WorkerOptions) throws(SystemError) {
+        #if DEBUG
+        guard let faults = WorkerFaults.ofEnvironment(options) else {
+            fail(usageExit, "APUS_WORKER_FAULT names a fault that does not exist")
+        }
+        try faults.atBoot(control: Inherited.control)
+        #endif
+        let scoreboard = mapScoreboard()
         let log = LogSink(descriptor: 2, level: .info, slot: options.slot)
         let config = readConfiguration()
         let loop = try EventLoop()
@@ -45,12 +54,27 @@ struct WorkerMain {
             loop: loop,
             channel: ControlChannel(OwnedFD(owning: Inherited.control)),
             metricsPipe: OwnedFD(owning: Inherited.metrics),
+            scoreboard: scoreboard,
             log: log,
             seed: seed
         )
+        #if DEBUG
+        worker.faults = faults
+        #endif
         try worker.start()
         try loop.run()
         log.flush()
+    }
+
+    /// The page that outlives this process, with what a crash leaves in it.
+    private static func mapScoreboard() -> Scoreboard {
+        do throws(Errno) {
+            let scoreboard = try Scoreboard(mapping: OwnedFD(owning: Inherited.scoreboard))
+            try scoreboard.keepCrashNotes()
+            return scoreboard
+        } catch {
+            fail(usageExit, "descriptor 6 is not the supervisor's scoreboard: \(error)")
+        }
     }
 
     private static func readConfiguration() -> Config {

@@ -5,7 +5,7 @@ import Config
 struct WorkerTimeouts {
     /// How long a worker finishes its streams after the supervisor has died: longer than most
     /// answers, shorter than an operator's patience.
-    static let orphanMilliseconds: UInt64 = 60_000
+    static let orphanMilliseconds: UInt32 = 60_000
 
     let clientHead: UInt64
     let clientBody: UInt64

@@ -115,7 +115,7 @@ extension BlackBox {
                 #expect(try events.last?.json()["error"]?["message"]?.string != nil)
                 #expect(try fleet.process.waitForExit() == .exited(code: 0))
                 let taken = (Syscalls.monotonicNanoseconds() - before) / 1_000_000
-                #expect(taken >= 300 && taken < 2_500, "\(taken) ms")
+                #expect(taken >= 250 && taken < 2_500, "\(taken) ms")
             }
         }
 

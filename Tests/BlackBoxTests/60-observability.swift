@@ -245,6 +245,13 @@ extension BlackBox {
                 #expect(status["version"]?.string?.isEmpty == false)
                 #expect(status["uptime_seconds"]?.number != nil)
                 #expect(status["config"]?["last_reload_ok"]?.bool == true)
+                #expect(status["generation"]?.int == 1)
+                #expect(status["supervisor"]?["rss"]?.int ?? 0 > 1 << 20)
+                #expect(status["limits"]?["nofile"]?.int ?? 0 >= 1024)
+                #expect(status["limits"]?["fds_open"]?.int ?? 0 > 5)
+                #expect(status["limits"]?["somaxconn"]?.int ?? 0 > 0)
+                #expect(status["drain"]?["active"]?.bool == false)
+                #expect(status["reload_history"]?.array != nil)
                 #expect(status["workers"]?["configured"]?.int == 2)
                 #expect(status["workers"]?["ready"]?.int == 2)
                 #expect(status["requests"]?["total"]?.int == 11)
@@ -282,9 +289,68 @@ extension BlackBox {
                 #expect(reported > memory / 2 && reported < memory * 2, "\(reported) of \(memory)")
                 #expect(process["pss"]?.int ?? 0 > 0)
                 #expect(process["fds"]?.int ?? 0 > 3)
+                #expect(process["fd_limit"]?.int ?? 0 > process["fds"]?.int ?? .max)
+                #expect(process["cpu_s"]?.number != nil)
+                #expect(process["last_exit"]?.isNull == true)
             }
             let requests = processes.compactMap { $0["requests"]?.int }.reduce(0, +)
             #expect(requests == 11)
+        }
+
+        @Test("a browser gets the dashboard, a text client a list, and both the fleet as text")
+        func dashboard() throws {
+            try BlackBox.withFleet(FleetSettings(workers: 2)) { fleet in
+                let accept = WireField("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+                let browser = try HTTPConnection(to: fleet.statusAddress)
+                try browser.send(HTTPRequestText.bytes("GET", "/", fields: [accept]))
+                let page = try browser.readReply()
+                #expect(page.status == 200)
+                #expect(page.value("content-type") == "text/html; charset=utf-8")
+                let policy = try #require(page.value("content-security-policy"))
+                #expect(policy.hasPrefix("default-src 'none'; script-src 'sha256-"))
+                #expect(page.text.hasPrefix("<!doctype html>"))
+                #expect(!page.text.contains("src=\""))
+                try browser.send(HTTPRequestText.bytes("HEAD", "/", fields: [accept]))
+                #expect(try browser.readHead(toHead: true).status == 200)
+
+                let list = try fleet.statusGet("/")
+                #expect(list.value("content-type") == "text/plain; charset=utf-8")
+                #expect(list.text.contains("/status.txt"))
+                let text = try fleet.statusGet("/status.txt").text
+                #expect(text.contains("fleet        R R   R ready\n"), "\(text)")
+                #expect(text.contains("workers      2 of 2 ready"), "\(text)")
+            }
+        }
+
+        @Test("totals never fall over a crash, the dead worker's gauges vanish, its exit is told")
+        func crash() throws {
+            try BlackBox.withUpstream(try .answering(), FleetSettings(workers: 2)) { fleet, _ in
+                for _ in 0..<12 { _ = try fleet.chat("up/m") }
+                let before = try fleet.waitForMetrics("12 answers") {
+                    $0.sum("apus_requests_total") == 12
+                }
+                let killed = try fleet.readyWorkers()[0]
+                try Syscalls.signal(process: killed, .kill)
+                let after = try fleet.waitForMetrics("a restart") {
+                    $0.sum("apus_worker_restarts_total") == 1
+                        && $0.sum("apus_workers", ["state": "ready"]) == 2
+                }
+                for sample in before.samples where before.types[sample.name] == "counter" {
+                    let value = after.samples(sample.name, sample.labels).first?.value
+                    #expect(value ?? -1 >= sample.value, "\(sample.name) \(sample.labels)")
+                }
+                #expect(after.samples("apus_worker_streams").count == 2)
+                let status = try fleet.status()
+                let processes = try #require(status["processes"]?.array)
+                #expect(!processes.contains { $0["pid"]?.int == Int(killed) })
+                let exit = try #require(
+                    processes.compactMap { $0["last_exit"] }.first { !$0.isNull }
+                )
+                #expect(exit["signal"]?.int == 9)
+                #expect(exit["reason"]?.string?.isEmpty == false)
+                #expect(exit["backtrace"]?.array != nil)
+                #expect(try fleet.statusGet("/status.txt").text.contains("by signal 9"))
+            }
         }
 
         @Test("the status address answers probes, refuses writes and never serves models")

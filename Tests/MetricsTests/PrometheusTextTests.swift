@@ -25,18 +25,83 @@ func someFleet() -> (FleetMetrics, FleetSnapshot) {
     ready.proportionalBytes = 4_000_000
     ready.heartbeatAge = 1500
     ready.restarts = 1
-    ready.lastExit = FleetSnapshot.Exit(code: nil, signal: 9, reason: .crash, at: 1_767_323_000)
+    ready.lastExit = FleetSnapshot.Exit(
+        code: nil,
+        signal: 9,
+        reason: .crash,
+        at: 1_767_323_000,
+        requestID: "r-1",
+        backtrace: ["ClientConnection.ready(_:token:)", "main <\"x\">"]
+    )
     let waiting = FleetSnapshot.Worker(id: WorkerID(slot: 1, generation: 4), state: .backoff)
     snapshot.workers = [ready, waiting]
     snapshot.restarts[.crash] = 5
     snapshot.handoffs[.acknowledged] = 1000
     snapshot.handoffs[.lost] = 1
+    snapshot.handoffs[.returned] = 2
+    fillSupervisor(&snapshot)
     var listener = FleetSnapshot.Listener(address: "127.0.0.1:3001")
     listener.accepted = 1001
     listener.acceptQueue = 0
     listener.acceptQueueLimit = 4096
     snapshot.listeners = [listener]
     return (fleet, snapshot)
+}
+
+/// What `someFleet` knows beside workers and connections.
+private func fillSupervisor(_ snapshot: inout FleetSnapshot) {
+    snapshot.generation = 7
+    snapshot.configHash = "9f2c41d0"
+    snapshot.reloads = [
+        FleetSnapshot.Reload(
+            at: 1_767_323_010,
+            kind: .reload,
+            isSuccessful: false,
+            generation: 6,
+            reason: "apus.json:1:2: \"x\"",
+            durationMilliseconds: 3
+        ),
+        FleetSnapshot.Reload(
+            at: 1_767_323_040,
+            kind: .scale,
+            isSuccessful: true,
+            generation: 7,
+            reason: "1 to 2 workers",
+            durationMilliseconds: 250
+        ),
+    ]
+    snapshot.lastReload = snapshot.reloads.first
+    snapshot.supervisor.residentBytes = 8_000_000
+    snapshot.supervisor.processorNanoseconds = 1_230_000_000
+    snapshot.supervisor.loopLag.record(nanoseconds: 40_000)
+    snapshot.limits.descriptors = 4096
+    snapshot.limits.descriptorsOpen = 33
+    snapshot.limits.somaxconn = 4096
+    snapshot.limits.processorMillicores = 1500
+    snapshot.endedProcessorNanoseconds = 2_000_000_000
+    snapshot.workers[0].processorNanoseconds = 500_000_000
+    snapshot.workers[0].loopLagMicroseconds = 250
+    snapshot.workers[0].oldestStreamSeconds = 12
+    snapshot.workers[0].queuedBytes = 777
+    snapshot.workers[0].descriptorLimit = 4096
+    snapshot.workers[0].version = "1.2.3"
+    snapshot.workers[1].backoffSeconds = 3
+    snapshot.drain = FleetSnapshot.Drain(
+        remainingStreams: 4,
+        oldestStreamSeconds: 12,
+        deadlineSeconds: 48
+    )
+    snapshot.streamsAborted[.deadline] = 1
+    snapshot.rejections[.queueAge] = 2
+    snapshot.rejections[.stopping] = 3
+    snapshot.crashAnswers[.moved] = 9
+    snapshot.acceptPauses[.descriptors] = 1_500_000_000
+    snapshot.handoffsBlocked = 5
+    snapshot.handoffDuration.record(nanoseconds: 90_000)
+    snapshot.pendingWait.record(nanoseconds: 2_000_000)
+    snapshot.pendingTimeouts = 2
+    snapshot.pendingOldestMilliseconds = 15
+    snapshot.bootDuration.record(nanoseconds: 30_000_000)
 }
 
 @Suite struct PrometheusTextTests {
@@ -55,7 +120,47 @@ func someFleet() -> (FleetMetrics, FleetSnapshot) {
             "apus_workers_configured 2",
             #"apus_workers{state="ready"} 1"#,
             #"apus_workers{state="failed"} 0"#,
+            #"apus_workers{state="probing"} 0"#,
             #"apus_worker_restarts_total{reason="crash"} 5"#,
+            #"apus_worker_restarts_total{reason="hang"} 0"#,
+            #"apus_worker_restarts_total{reason="stopped"} 0"#,
+            #"apus_worker_restarts_total{reason="protocol"} 0"#,
+            #"apus_worker_restarts_total{reason="recycle"} 0"#,
+            #"apus_worker_restarts_total{reason="out_of_memory"} 0"#,
+            "apus_config_generation 7",
+            #"apus_supervisor_loop_lag_seconds_bucket{le="0.00005"} 1"#,
+            "apus_supervisor_loop_lag_seconds_sum 0.00004",
+            "process_cpu_seconds_total 1.23", "process_resident_memory_bytes 8000000",
+            "process_open_fds 33", "process_max_fds 4096",
+            "process_start_time_seconds 1767323045",
+            #"apus_worker_boot_duration_seconds_bucket{le="0.05"} 1"#,
+            "apus_workers_cpu_seconds_total 2.5",
+            "apus_drain_remaining_streams 4",
+            #"apus_drain_aborted_streams_total{reason="deadline"} 1"#,
+            #"apus_drain_aborted_streams_total{reason="forced"} 0"#,
+            #"apus_connections_rejected_total{reason="queue_age"} 2"#,
+            #"apus_connections_rejected_total{reason="queue_full"} 0"#,
+            #"apus_connections_rejected_total{reason="no_descriptors"} 0"#,
+            #"apus_connections_rejected_total{reason="stopping"} 3"#,
+            #"apus_connections_rejected_total{reason="crashed"} 0"#,
+            #"apus_connections_handoff_total{result="returned"} 2"#,
+            #"apus_connections_handoff_total{result="revoked"} 0"#,
+            "apus_handoff_send_eagain_total 5",
+            "apus_handoff_duration_seconds_count 1",
+            #"apus_handoff_duration_seconds_bucket{le="0.00005"} 0"#,
+            #"apus_handoff_duration_seconds_bucket{le="0.0001"} 1"#,
+            #"apus_crash_answers_total{kind="unavailable"} 0"#,
+            #"apus_crash_answers_total{kind="stream_ended"} 0"#,
+            #"apus_crash_answers_total{kind="moved"} 9"#,
+            #"apus_crash_answers_total{kind="closed"} 0"#,
+            #"apus_accept_paused_seconds_total{reason="no_descriptors"} 1.5"#,
+            #"apus_accept_paused_seconds_total{reason="full"} 0"#,
+            "apus_pending_timeouts_total 2",
+            #"apus_pending_wait_seconds_bucket{le="0.0025"} 1"#,
+            #"apus_worker_loop_lag_seconds{slot="0"} 0.00025"#,
+            #"apus_worker_oldest_stream_seconds{slot="0"} 12"#,
+            #"apus_worker_queued_bytes{slot="0"} 777"#,
+            #"apus_worker_max_fds{slot="0"} 4096"#,
             #"apus_worker_restarts_total{reason="reload"} 0"#,
             #"apus_connections_accepted_total{listener="127.0.0.1:3001"} 1001"#,
             #"apus_connections_handoff_total{result="acked"} 1000"#,
@@ -132,7 +237,7 @@ func someFleet() -> (FleetMetrics, FleetSnapshot) {
             }
             if line.contains("_bucket{") {
                 values.append(value)
-            } else if line.contains("_count{"), !values.isEmpty {
+            } else if line.contains("_count"), !values.isEmpty {
                 #expect(values == values.sorted())
                 #expect(values.last == value)
                 values = []
@@ -141,7 +246,8 @@ func someFleet() -> (FleetMetrics, FleetSnapshot) {
         }
         // Three latencies of two upstreams, one of none, and of two upstreams one duration and two
         // usages; "other" has a provider of its own.
-        #expect(histograms == 7 + 2 + 4)
+        // The supervisor has four without labels.
+        #expect(histograms == 7 + 2 + 4 + 4)
     }
 
     @Test("A fleet that just started shows its fixed series with 0")
@@ -156,5 +262,77 @@ func someFleet() -> (FleetMetrics, FleetSnapshot) {
         let requests = lines.filter { $0.hasPrefix("apus_requests_total{") }
         #expect(requests.count == Route.allCases.count * StatusClass.allCases.count)
         #expect(requests.allSatisfy { $0.hasSuffix(" 0") })
+        for name in [
+            "apus_worker_restarts_total{", "apus_connections_rejected_total{",
+            "apus_connections_handoff_total{", "apus_crash_answers_total{",
+            "apus_accept_paused_seconds_total{", "apus_drain_aborted_streams_total{",
+            "apus_handoff_duration_seconds_count", "apus_pending_wait_seconds_count",
+            "apus_supervisor_loop_lag_seconds_count", "apus_worker_boot_duration_seconds_count",
+            "apus_pending_timeouts_total", "apus_handoff_send_eagain_total",
+            "apus_drain_remaining_streams",
+        ] {
+            let series = lines.filter { $0.hasPrefix(name) }
+            #expect(!series.isEmpty && series.allSatisfy { $0.hasSuffix(" 0") }, "\(name)")
+        }
+    }
+
+    @Test("However often workers are replaced and whatever they report, series stay few")
+    func boundedLabels() {
+        func series(_ snapshot: FleetSnapshot) -> Int {
+            let out = ByteBuffer()
+            PrometheusText.append(FleetMetrics(), snapshot, to: out)
+            return out.text.split(separator: "\n").count { !$0.hasPrefix("#") }
+        }
+        var (_, snapshot) = someFleet()
+        let before = series(snapshot)
+        for generation in 2..<200 as Range<UInt32> {
+            snapshot.workers[0].id.generation = generation
+            snapshot.workers[0].pid = Int(generation)
+            snapshot.workers[0].version = "1.2.\(generation)"
+            snapshot.workers[0].lastExit = FleetSnapshot.Exit(
+                code: Int(generation),
+                signal: nil,
+                reason: .exit,
+                at: 1,
+                requestID: "r-\(generation)",
+                backtrace: ["frame \(generation)"]
+            )
+            snapshot.generation = generation
+            snapshot.configHash = "\(generation)"
+            snapshot.reloads.append(snapshot.reloads[0])
+        }
+        #expect(series(snapshot) == before)
+    }
+
+    @Test("A worker that is gone takes its gauges along, and no counter falls")
+    func deadWorkers() {
+        func values(_ fleet: FleetMetrics, _ snapshot: FleetSnapshot) -> [Substring: Double] {
+            let out = ByteBuffer()
+            PrometheusText.append(fleet, snapshot, to: out)
+            var values: [Substring: Double] = [:]
+            var counters: Set<Substring> = []
+            for line in Substring(out.text).split(separator: "\n") {
+                let words = line.split(separator: " ")
+                if line.hasPrefix("# TYPE"), words[3] == "counter" { counters.insert(words[2]) }
+                guard !line.hasPrefix("#"), let name = line.split(separator: "{").first else {
+                    continue
+                }
+                let family = name.split(separator: " ")[0]
+                if counters.contains(family) { values[words[0]] = Double(words[1]) }
+            }
+            return values
+        }
+        var (fleet, snapshot) = someFleet()
+        let before = values(fleet, snapshot)
+        #expect(before.count > 100)
+        fleet.workerEnded(snapshot.workers[0].id)
+        let ended = snapshot.workers.removeFirst()
+        snapshot.endedProcessorNanoseconds? += ended.processorNanoseconds ?? 0
+        let after = values(fleet, snapshot)
+        for (name, value) in before { #expect(after[name] ?? -1 >= value, "\(name)") }
+        let out = ByteBuffer()
+        PrometheusText.append(fleet, snapshot, to: out)
+        #expect(!out.text.contains(#"{slot="0""#))
+        #expect(out.text.contains("\napus_streams_open 0\n"))
     }
 }

@@ -70,6 +70,38 @@ import Testing
             ("processes.0.last_exit.reason", #""crash""#), ("processes.0.last_exit.code", "null"),
             ("processes.1.pid", "null"), ("processes.1.requests", "null"),
             ("processes.1.last_exit", "null"),
+            ("generation", "7"), ("config.hash", #""9f2c41d0""#),
+            ("last_reload.ok", "false"), ("last_reload.duration_ms", "3"),
+            ("last_reload.error", #""apus.json:1:2: \"x\"""#), ("last_reload.reason", "null"),
+            ("reload_history.0.kind", #""reload""#), ("reload_history.1.kind", #""scale""#),
+            ("reload_history.1.reason", #""1 to 2 workers""#), ("reload_history.1.error", "null"),
+            ("reload_history.1.generation", "7"), ("reload_history.1.at", "1767323040"),
+            ("supervisor.rss", "8000000"), ("supervisor.cpu_s", "1.23"),
+            ("supervisor.loop_lag.count", "1"),
+            ("limits.nofile", "4096"), ("limits.fds_open", "33"), ("limits.somaxconn", "4096"),
+            ("limits.cpu_quota", "1.5"), ("limits.mem_max", "null"),
+            ("workers.probing", "0"), ("workers.restarts.out_of_memory", "0"),
+            ("workers.boot.count", "1"),
+            ("drain.active", "true"), ("drain.remaining_streams", "4"),
+            ("drain.oldest_stream_s", "12"), ("drain.deadline_left_s", "48"),
+            ("drain.aborted_streams.deadline", "1"), ("drain.aborted_streams.crash", "0"),
+            ("handoff.returned", "2"), ("handoff.revoked", "0"), ("handoff.nack", "0"),
+            ("handoff.send_eagain", "5"), ("handoff.duration.count", "1"),
+            ("queue.len", "0"), ("queue.oldest_ms", "15"), ("queue.timeouts", "2"),
+            ("queue.wait.count", "1"),
+            ("connections.rejected", "5"), ("connections.rejected_by_reason.stopping", "3"),
+            ("connections.rejected_by_reason.crashed", "0"),
+            ("connections.crash_answers.moved", "9"),
+            ("connections.crash_answers.stream_ended", "0"),
+            ("accept_paused_s.no_descriptors", "1.5"), ("accept_paused_s.full", "0.0"),
+            ("processes.0.generation", "1"), ("processes.0.exe_version", #""1.2.3""#),
+            ("processes.0.last_tick_ms", "1500"), ("processes.0.loop_lag_us", "250"),
+            ("processes.0.cpu_s", "0.5"), ("processes.0.oldest_stream_s", "12"),
+            ("processes.0.bytes_queued", "777"), ("processes.0.fd_limit", "4096"),
+            ("processes.0.backoff_left_s", "null"), ("processes.1.backoff_left_s", "3"),
+            ("processes.0.drain_left_s", "null"), ("processes.0.draining_streams", "null"),
+            ("processes.0.last_exit.request_id", #""r-1""#),
+            ("processes.0.last_exit.backtrace.1", #""main <\"x\">""#),
         ]
     )
     func field(path: String, expected: String) throws {
@@ -98,9 +130,46 @@ import Testing
         #expect(duplicate == nil)
     }
 
-    @Test("Processes are listed only on demand")
+    @Test("Processes and buckets are listed only on demand")
     func brief() throws {
-        let found = try value(at: "processes", document(isFull: false))
-        #expect(found == nil)
+        let brief = document(isFull: false)
+        let processes = try value(at: "processes", brief)
+        let buckets = try value(at: "latency.total.buckets", brief)
+        #expect(processes == nil)
+        #expect(buckets == nil)
+        #expect(brief.utf8.count < 8192)
+    }
+
+    @Test("Buckets are pairs of milliseconds and a count, the shortest first")
+    func buckets() throws {
+        let text = document()
+        let count = try value(at: "latency.total.count", text)
+        var values: [Double] = []
+        var sum = 0
+        var index = 0
+        while let pair = try value(at: "latency.total.buckets.\(index)", text) {
+            let parts = pair.dropFirst().dropLast().split(separator: ",")
+            values.append(try #require(Double(parts[0])))
+            sum += try #require(Int(parts[1]))
+            index += 1
+        }
+        #expect(values == values.sorted() && !values.isEmpty)
+        #expect("\(sum)" == count)
+    }
+
+    @Test("A backtrace is cut after its innermost frames, and each frame where it is too long")
+    func backtrace() {
+        let max = FleetSnapshot.Exit.frameBytesMax
+        let long = String(repeating: "x", count: max)
+        let frames = [long + "y"] + (0..<100).map { "frame \($0)" }
+        let exit = FleetSnapshot.Exit(
+            code: nil,
+            signal: 11,
+            reason: .crash,
+            at: 0,
+            backtrace: frames
+        )
+        let expected = [long] + frames.dropFirst().prefix(FleetSnapshot.Exit.framesMax - 1)
+        #expect(exit.backtrace == expected)
     }
 }

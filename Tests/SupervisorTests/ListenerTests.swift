@@ -417,6 +417,13 @@ private final class Client {
         )
     }
 
+    @Test("Announcements that are not followed have a reason", arguments: rows)
+    func problem(row: Row) {
+        let problem = InheritedListeners.problem(environment: row.environment, pid: 42)
+        let isQuiet = !row.entries.isEmpty || row.name == "none" || row.name == "nothing"
+        #expect((problem == nil) == isQuiet, "\(problem ?? "none")")
+    }
+
     @Test("A listening socket is taken over, anything else is refused and closed")
     func adopt() throws {
         let address = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 0)

@@ -16,12 +16,16 @@ package final class Fleet {
     package var pid: Int32 { process.pid }
 
     /// Starts a fleet and waits until every worker is ready.
-    package init(_ settings: FleetSettings = FleetSettings(), arguments: [String] = []) throws {
+    package init(
+        _ settings: FleetSettings = FleetSettings(),
+        arguments: [String] = [],
+        program: String = ApusProgram.supervisor
+    ) throws {
         self.settings = settings
         directory = try PrivateDirectory()
         let config = try directory.write("apus.json", settings.text)
         process = try ServerProcess(
-            ApusProgram.supervisor,
+            program,
             arguments: ["serve", "--config", config] + arguments,
             environment: ApusProgram.environment(directory) + settings.environment
         )

@@ -38,10 +38,21 @@ package final class NotifySocket {
     /// Waits for a message with that line and returns all lines received so far.
     @discardableResult
     package func waitForLine(_ line: String, by deadline: Deadline = .soon) throws -> [String] {
+        try waitForMatch(line, by: deadline) { $0 == line }
+    }
+
+    /// Waits for a line for which `match` holds and returns all lines received so far.
+    ///
+    /// Descriptors that come along are closed.
+    package func waitForMatch(
+        _ what: String,
+        by deadline: Deadline = .soon,
+        _ match: (String) -> Bool
+    ) throws -> [String] {
         let buffer = ByteBuffer()
-        while !received.contains(line) {
+        while !received.contains(where: match) {
             let events = pollDescriptors([(descriptor, .readable)], until: deadline)
-            if events[0].isEmpty { throw TestFailure("no \(line), only \(received)") }
+            if events[0].isEmpty { throw TestFailure("no \(what), only \(received)") }
             guard case .bytes = Syscalls.receive(descriptor, into: buffer, minimum: 8_192) else {
                 throw TestFailure("nothing to receive")
             }

@@ -128,6 +128,13 @@ package final class PrivateDirectory: Sendable {
         return file
     }
 
+    /// Writes a file that can be run; one of the name that runs goes on.
+    package func writeProgram(_ name: String, _ text: String) throws {
+        let file = try write(name, text)
+        // SAFETY: a plain call of libc with a string that lives through it.
+        guard unsafe chmod(file, 0o755) == 0 else { throw TestFailure("chmod of \(file)") }
+    }
+
     /// Removes the directory and everything in it.
     package func remove() {
         Self.remove(path, depth: 0)

@@ -201,6 +201,9 @@ struct clinux_spawn_fd {
 int clinux_spawn(const char *path, char *const _Nullable *_Nonnull argv,
                  char *const _Nullable *_Nonnull envp, const struct clinux_spawn_fd *fds,
                  size_t fd_count, int own_group);
+/// Replaces the program of this process; returns only on failure. execve(2).
+int clinux_replace_program(const char *path, char *const _Nullable *_Nonnull argv,
+                           char *const _Nullable *_Nonnull envp);
 int clinux_pidfd_open(int pid);
 int clinux_pidfd_send_signal(int pidfd, int signal);
 
@@ -214,6 +217,10 @@ struct clinux_exit {
 
 /// Reaps the child behind `pidfd` without waiting: 1 reaped, 0 still running.
 int clinux_wait_pidfd(int pidfd, struct clinux_exit *status);
+/// The pid of an ended child that is left unreaped, 0 when there is none.
+int clinux_peek_ended(void);
+/// Reaps the ended child with the pid without waiting: 1 reaped, 0 still running.
+int clinux_wait_pid(int pid);
 /// Reaps any ended child without waiting: 1 reaped, 0 none, -ECHILD no children.
 int clinux_wait_any(struct clinux_exit *status);
 /// Blocks the signals on this thread and returns a descriptor that reports them.
@@ -228,6 +235,23 @@ unsigned int clinux_getuid(void);
 int clinux_kill(int pid, int signal);
 _Noreturn void clinux_exit_now(int code);
 char *_Nullable *_Nullable clinux_environ(void);
+
+// MARK: Runtime files
+
+/// Opens a file for locking and makes it (mode 0600) when it is missing; follows no link.
+int clinux_lock_file(const char *path);
+/// Takes the whole-file lock of the open file without waiting: -EWOULDBLOCK when another has it.
+/// It lasts as long as the open file, an exec that inherits the descriptor included.
+int clinux_lock(int fd);
+/// Replaces the contents of a small file.
+int clinux_overwrite(int fd, const void *bytes, size_t count);
+/// Mode of an open file; of a Unix socket before bind, the mode of the file that bind makes.
+int clinux_set_mode(int fd, int mode);
+int clinux_set_close_on_exec(int fd, int close_on_exec);
+/// Owner and st_mode of a file, with `follow` of what a link leads to.
+int clinux_file_facts(const char *path, int follow, uint32_t *owner, uint32_t *mode);
+/// Who connected, or for the one who connected: who listens.
+int clinux_peer_credentials(int fd, int *pid, uint32_t *uid);
 
 // MARK: Machine
 

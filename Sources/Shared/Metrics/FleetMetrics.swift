@@ -33,14 +33,14 @@ package struct FleetMetrics {
     private static let other = 1
 
     /// By index of the fleet's upstreams.
-    private var definitions: [UpstreamDefinition] = [.none, .other]
+    private(set) var definitions: [UpstreamDefinition] = [.none, .other]
     private var indexes: [String: Int] = [:]
-    private var workers: [WorkerID: Worker] = [:]
+    private(set) var workers: [WorkerID: Worker] = [:]
     /// What workers counted that are gone.
-    private var past = MetricTotals()
+    var past = MetricTotals()
     private var faultsPast = MetricsDecoder.Faults()
 
-    private struct Worker {
+    struct Worker {
         var decoder: MetricsDecoder
         var totals = MetricTotals()
 
@@ -60,6 +60,24 @@ package struct FleetMetrics {
             guard definitions.count < Self.upstreamsMax else { return }
             indexes[definition.name] = definitions.count
             definitions.append(definition)
+        }
+    }
+
+    /// Takes over what another supervisor knew.
+    mutating func restore(
+        definitions: [UpstreamDefinition],
+        running: [(id: WorkerID, totals: MetricTotals)]
+    ) {
+        self.definitions = definitions
+        indexes = [:]
+        for (index, definition) in definitions.enumerated() where index > Self.other {
+            indexes[definition.name] = index
+        }
+        for entry in running {
+            workers[entry.id] = Worker(
+                decoder: MetricsDecoder(generation: entry.id.generation),
+                totals: entry.totals
+            )
         }
     }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Bytes
 
 /// Latencies in nanoseconds, counted in log-linear buckets.
 ///
@@ -63,6 +64,13 @@ package struct Histogram: Equatable {
     /// Raises the sum to a cumulative value that a worker sent.
     mutating func raise(sum value: UInt64) {
         sum = max(sum, value)
+    }
+
+    package mutating func code(_ coder: inout StateCoder) {
+        coder.code(list: &buckets)
+        coder.code(&count)
+        coder.code(&sum)
+        if !buckets.isEmpty, buckets.count != Self.bucketCount { coder.fail() }
     }
 
     /// The value in nanoseconds below which a share of `quantile` (0...1) of all values lies.

@@ -22,6 +22,12 @@ extension JSONWriter {
         endArray()
     }
 
+    mutating func array(_ body: (inout JSONWriter) -> Void) {
+        beginArray()
+        body(&self)
+        endArray()
+    }
+
     mutating func member(_ name: StaticString, _ text: StaticString) {
         self.name(name)
         value("\(text)")
@@ -44,10 +50,29 @@ extension JSONWriter {
 
     mutating func milliseconds(_ name: StaticString, _ nanoseconds: UInt64?) {
         self.name(name)
-        guard let nanoseconds else {
-            null()
-            return
-        }
+        if let nanoseconds { value(milliseconds: nanoseconds) } else { null() }
+    }
+
+    /// Nanoseconds as milliseconds with microseconds behind the point.
+    mutating func value(milliseconds nanoseconds: UInt64) {
         value(Double(nanoseconds / 1000) / 1000)
+    }
+
+    /// Nanoseconds as seconds with milliseconds behind the point.
+    mutating func seconds(_ name: StaticString, _ nanoseconds: UInt64?) {
+        thousandths(name, nanoseconds.map { $0 / 1_000_000 })
+    }
+
+    mutating func thousandths(_ name: StaticString, _ number: UInt64?) {
+        self.name(name)
+        if let number { value(Double(number) / 1000) } else { null() }
+    }
+
+    /// A counter per case, under the names that `label` gives.
+    mutating func counts<Key>(
+        _ counts: FleetSnapshot.Counts<Key>,
+        _ label: (Key) -> StaticString
+    ) {
+        for key in Key.allCases { member(label(key), counts[key]) }
     }
 }

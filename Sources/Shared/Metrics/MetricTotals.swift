@@ -115,6 +115,13 @@ package struct MetricTotals: Equatable {
         return true
     }
 
+    /// Counts the histograms in use anew, after they came from elsewhere.
+    mutating func recountHistograms() {
+        histogramsUsed = upstreams.reduce(0) { sum, block in
+            sum + (block?.histograms.count { !$0.buckets.isEmpty } ?? 0)
+        }
+    }
+
     /// Whether the histogram may take values: it has some, or the limit leaves room for one more.
     mutating func claim(histogram index: Int, upstream raw: Int) -> Bool {
         allocate(upstream: raw)

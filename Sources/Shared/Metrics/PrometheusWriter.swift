@@ -60,6 +60,57 @@ struct PrometheusWriter {
         out.append("\n")
     }
 
+    // MARK: Whole families
+
+    /// A family of one sample without labels.
+    func family(_ name: StaticString, _ kind: Kind, _ help: StaticString, _ value: UInt64) {
+        family(name, kind, help)
+        sample(name, value)
+    }
+
+    /// The same for a value that may not be known: then there is no family, as 0 would be wrong.
+    func familyIfKnown(
+        _ name: StaticString,
+        _ kind: Kind,
+        _ help: StaticString,
+        _ value: UInt64?
+    ) {
+        if let value { family(name, kind, help, value) }
+    }
+
+    func family(
+        _ name: StaticString,
+        _ kind: Kind,
+        _ help: StaticString,
+        nanosecondsIfKnown value: UInt64?
+    ) {
+        guard let value else { return }
+        family(name, kind, help)
+        sample(name, [], nanoseconds: value)
+    }
+
+    /// A histogram of spans that take microseconds to seconds.
+    func family(_ name: StaticString, _ help: StaticString, _ values: Histogram) {
+        family(name, .histogram, help)
+        histogram(name, [], values, .short)
+    }
+
+    /// A counter per case of a fixed set, each from 0.
+    func family<Key>(
+        _ name: StaticString,
+        _ help: StaticString,
+        by label: StaticString,
+        _ counts: FleetSnapshot.Counts<Key>,
+        _ value: (Key) -> StaticString
+    ) {
+        family(name, .counter, help)
+        for key in Key.allCases {
+            sample(name, [(label, .fixed(value(key)))], counts[key])
+        }
+    }
+
+    // MARK: Histograms
+
     /// The samples of one histogram of latencies.
     ///
     /// A bucket of `Histogram` counts where its estimate lies: a value within 6 % of a boundary
@@ -165,27 +216,44 @@ struct PrometheusBuckets {
     /// For each boundary the first bucket of `Histogram` beyond it.
     let ends: [Int]
 
-    private init(_ boundaries: [(StaticString, milliseconds: UInt64)]) {
+    private init(nanoseconds unit: UInt64, _ boundaries: [(StaticString, UInt64)]) {
         texts = boundaries.map(\.0)
         ends = boundaries.map { boundary in
-            let limit = boundary.milliseconds * 1_000_000
+            let limit = boundary.1 * unit
             let home = Histogram.bucket(of: limit)
             return Histogram.estimate(bucket: home) <= limit ? home + 1 : home
         }
     }
 
     /// From a cached answer to the longest total timeout.
-    static let latency = PrometheusBuckets([
-        ("0.001", 1), ("0.002", 2), ("0.005", 5), ("0.01", 10), ("0.025", 25), ("0.05", 50),
-        ("0.1", 100), ("0.25", 250), ("0.5", 500), ("1", 1_000), ("2.5", 2_500), ("5", 5_000),
-        ("10", 10_000), ("30", 30_000), ("60", 60_000), ("120", 120_000), ("300", 300_000),
-        ("600", 600_000),
-    ])
+    static let latency = PrometheusBuckets(
+        nanoseconds: 1_000_000,
+        [
+            ("0.001", 1), ("0.002", 2), ("0.005", 5), ("0.01", 10), ("0.025", 25), ("0.05", 50),
+            ("0.1", 100), ("0.25", 250), ("0.5", 500), ("1", 1_000), ("2.5", 2_500), ("5", 5_000),
+            ("10", 10_000), ("30", 30_000), ("60", 60_000), ("120", 120_000), ("300", 300_000),
+            ("600", 600_000),
+        ]
+    )
+
+    /// What takes microseconds inside of the machine, and seconds only when something is wrong.
+    static let short = PrometheusBuckets(
+        nanoseconds: 1_000,
+        [
+            ("0.00001", 10), ("0.000025", 25), ("0.00005", 50), ("0.0001", 100), ("0.00025", 250),
+            ("0.0005", 500), ("0.001", 1_000), ("0.0025", 2_500), ("0.005", 5_000),
+            ("0.01", 10_000), ("0.025", 25_000), ("0.05", 50_000), ("0.1", 100_000),
+            ("0.5", 500_000), ("1", 1_000_000), ("5", 5_000_000), ("10", 10_000_000),
+        ]
+    )
 
     /// Those of `gen_ai.client.operation.duration` in the OpenTelemetry conventions.
-    static let operation = PrometheusBuckets([
-        ("0.01", 10), ("0.02", 20), ("0.04", 40), ("0.08", 80), ("0.16", 160), ("0.32", 320),
-        ("0.64", 640), ("1.28", 1_280), ("2.56", 2_560), ("5.12", 5_120), ("10.24", 10_240),
-        ("20.48", 20_480), ("40.96", 40_960), ("81.92", 81_920),
-    ])
+    static let operation = PrometheusBuckets(
+        nanoseconds: 1_000_000,
+        [
+            ("0.01", 10), ("0.02", 20), ("0.04", 40), ("0.08", 80), ("0.16", 160), ("0.32", 320),
+            ("0.64", 640), ("1.28", 1_280), ("2.56", 2_560), ("5.12", 5_120), ("10.24", 10_240),
+            ("20.48", 20_480), ("40.96", 40_960), ("81.92", 81_920),
+        ]
+    )
 }

@@ -6,11 +6,13 @@ import JSON
 /// The body of `/status`.
 ///
 /// Times of the day are seconds since 1970, spans of time say their unit. Latencies count from the
-/// start of the fleet: for the last minutes ask Prometheus. With `isFull` every process is listed.
+/// start of the fleet. With `isFull` every process is listed, and the latencies of all requests
+/// come with their buckets, from which a reader that asks twice gets those in between.
 package struct StatusJSON {
-    private let fleet: FleetMetrics
-    private let totals: FleetTotals
-    private let snapshot: FleetSnapshot
+    let fleet: FleetMetrics
+    let totals: FleetTotals
+    let snapshot: FleetSnapshot
+    private let isFull: Bool
 
     /// Appends the document to `out`.
     package static func append(
@@ -22,13 +24,17 @@ package struct StatusJSON {
         let status = StatusJSON(
             fleet: fleet,
             totals: fleet.totals(),
-            snapshot: snapshot
+            snapshot: snapshot,
+            isFull: isFull
         )
         var json = JSONWriter(out)
         json.object { json in
             status.supervisor(&json)
+            status.configuration(&json)
             status.workers(&json)
+            status.drain(&json)
             status.connections(&json)
+            status.handoff(&json)
             status.requests(&json)
             status.latencies(&json)
             status.tokens(&json)
@@ -48,59 +54,50 @@ package struct StatusJSON {
         json.member("state", snapshot.state.label)
         json.member("started_at", snapshot.startedAt)
         json.member("uptime_seconds", snapshot.uptimeSeconds)
+        json.object("supervisor") { json in
+            json.member("rss", snapshot.supervisor.residentBytes)
+            json.seconds("cpu_s", snapshot.supervisor.processorNanoseconds)
+            Self.append("loop_lag", snapshot.supervisor.loopLag, to: &json)
+        }
+        json.object("limits") { json in
+            json.member("nofile", snapshot.limits.descriptors)
+            json.member("fds_open", snapshot.limits.descriptorsOpen)
+            json.member("somaxconn", snapshot.limits.somaxconn)
+            json.thousandths("cpu_quota", snapshot.limits.processorMillicores)
+            json.member("mem_max", snapshot.limits.memoryBytes)
+        }
+    }
+
+    private func configuration(_ json: inout JSONWriter) {
+        json.member("generation", Int(snapshot.generation))
         json.object("config") { json in
+            json.member("hash", snapshot.configHash)
             json.member("loaded_at", snapshot.configLoadedAt)
             json.member("reloads_ok", snapshot.reloadsSucceeded)
             json.member("reloads_failed", snapshot.reloadsFailed)
             json.member("last_reload_ok", snapshot.lastReloadSucceeded)
         }
-    }
-
-    private func workers(_ json: inout JSONWriter) {
-        json.object("workers") { json in
-            json.member("configured", snapshot.workersConfigured)
-            json.member("reason", snapshot.workersReason)
-            for state in FleetSnapshot.WorkerState.allCases {
-                json.member(state.label, UInt64(clamping: snapshot.workers(in: state)))
-            }
-            json.object("restarts") { json in
-                for reason in FleetSnapshot.RestartReason.allCases {
-                    json.member(reason.label, snapshot.restarts[reason])
-                }
+        json.name("last_reload")
+        if let reload = snapshot.lastReload {
+            json.object { Self.append(reload, to: &$0) }
+        } else {
+            json.null()
+        }
+        json.array("reload_history") { json in
+            for reload in snapshot.reloads {
+                json.object { Self.append(reload, to: &$0) }
             }
         }
     }
 
-    private func connections(_ json: inout JSONWriter) {
-        json.array("listeners") { json in
-            for listener in snapshot.listeners {
-                json.object { json in
-                    json.member("address", listener.address)
-                    json.member("accepted", listener.accepted)
-                    json.member("accept_queue", listener.acceptQueue)
-                    json.member("accept_queue_limit", listener.acceptQueueLimit)
-                    json.member("paused_reason", listener.pausedReason)
-                }
-            }
-        }
-        json.object("handoff") { json in
-            json.member("inflight", snapshot.handoffsInFlight)
-            for result in FleetSnapshot.HandoffResult.allCases {
-                json.member(result.label, snapshot.handoffs[result])
-            }
-            json.member("blocked", snapshot.handoffsBlocked)
-        }
-        let accepted = snapshot.listeners.reduce(UInt64(0)) { $0.addingSaturated($1.accepted) }
-        json.object("connections") { json in
-            json.member("active", totals.sums.value(.connectionsActive))
-            json.member("idle", totals.sums.value(.connectionsIdle))
-            json.member("accepted", accepted)
-            json.member("pending", snapshot.connectionsPending)
-            json.member("rejected", snapshot.connectionsRejected)
-            json.member("bytes_in", totals.sums.value(.clientBytesIn))
-            json.member("bytes_out", totals.sums.value(.clientBytesOut))
-        }
-        json.object("streams") { $0.member("open", totals.sums.value(.streamsOpen)) }
+    private static func append(_ reload: FleetSnapshot.Reload, to json: inout JSONWriter) {
+        json.member("at", reload.at)
+        json.member("kind", reload.kind.label)
+        json.member("ok", reload.isSuccessful)
+        json.member("generation", Int(reload.generation))
+        json.member("reason", reload.isSuccessful ? reload.reason : nil)
+        json.member("error", reload.isSuccessful ? nil : reload.reason)
+        json.member("duration_ms", reload.durationMilliseconds)
     }
 
     // MARK: Requests
@@ -137,7 +134,12 @@ package struct StatusJSON {
     private func latencies(_ json: inout JSONWriter) {
         json.object("latency") { json in
             for latency in Latency.allCases {
-                Self.append(latency.label, totals.sums.histogram(latency), to: &json)
+                Self.append(
+                    latency.label,
+                    totals.sums.histogram(latency),
+                    withBuckets: isFull,
+                    to: &json
+                )
             }
             json.array("by_route_and_upstream") { json in
                 for (definition, block) in totals.upstreams {
@@ -161,9 +163,12 @@ package struct StatusJSON {
     }
 
     /// Count, mean and quantiles in milliseconds; the latter are null without values.
-    private static func append(
+    ///
+    /// Buckets are pairs of a value in milliseconds that stands for them all, and a count.
+    static func append(
         _ name: StaticString,
         _ histogram: Histogram,
+        withBuckets: Bool = false,
         to json: inout JSONWriter
     ) {
         json.object(name) { json in
@@ -173,6 +178,15 @@ package struct StatusJSON {
             json.milliseconds("p50_ms", histogram.quantile(0.5))
             json.milliseconds("p90_ms", histogram.quantile(0.9))
             json.milliseconds("p99_ms", histogram.quantile(0.99))
+            guard withBuckets else { return }
+            json.array("buckets") { json in
+                for (index, count) in histogram.buckets.enumerated() where count > 0 {
+                    json.array { json in
+                        json.value(milliseconds: Histogram.estimate(bucket: index))
+                        json.value(UInt(count))
+                    }
+                }
+            }
         }
     }
 
@@ -231,52 +245,6 @@ package struct StatusJSON {
             json.member("metrics_records", totals.sums.value(.metricsRecordsDropped))
             json.member("metrics_records_lost", totals.faults.recordsLost)
             json.member("metrics_records_corrupt", totals.faults.recordsCorrupt)
-        }
-    }
-
-    // MARK: Processes
-
-    private func processes(_ json: inout JSONWriter) {
-        json.array("processes") { json in
-            for worker in snapshot.workers {
-                json.object { Self.append(worker, fleet.worker(worker.id), to: &$0) }
-            }
-        }
-    }
-
-    private static func append(
-        _ worker: FleetSnapshot.Worker,
-        _ metrics: MetricTotals?,
-        to json: inout JSONWriter
-    ) {
-        json.member("slot", worker.id.slot)
-        json.member("generation", Int(worker.id.generation))
-        json.member("pid", worker.pid)
-        json.member("state", worker.state.label)
-        json.member("ready_at", worker.readyAt)
-        json.member("last_tick_ms", worker.heartbeatAge)
-        json.member("restarts", worker.restarts)
-        json.member("rss", worker.residentBytes)
-        json.member("pss", worker.proportionalBytes)
-        json.milliseconds("cpu_ms", worker.processorNanoseconds)
-        json.member("fds", worker.openDescriptors)
-        json.member("conns", worker.connections)
-        json.member("conns_active", metrics?.value(.connectionsActive))
-        json.member("conns_idle", metrics?.value(.connectionsIdle))
-        json.member("streams", metrics?.value(.streamsOpen))
-        json.member("requests", metrics?.requests)
-        json.member("requests_in_flight", metrics?.value(.requestsInFlight))
-        json.member("bytes_out", metrics?.value(.clientBytesOut))
-        guard let exit = worker.lastExit else {
-            json.name("last_exit")
-            json.null()
-            return
-        }
-        json.object("last_exit") { json in
-            json.member("code", exit.code)
-            json.member("signal", exit.signal)
-            json.member("reason", exit.reason.label)
-            json.member("at", exit.at)
         }
     }
 }

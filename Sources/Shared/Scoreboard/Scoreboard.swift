@@ -17,7 +17,7 @@ package final class Scoreboard {
     /// Limit: 2 MiB of address space; beyond, another worker is the better place.
     package static let recordsMax = 16_384
 
-    static let version: UInt32 = 1
+    package static let version: UInt32 = 1
     /// "APSB", little endian.
     private static let magic: UInt32 = 0x4253_5041
     static let crashNote = 512
@@ -46,6 +46,7 @@ package final class Scoreboard {
         static let requestsTotal = 72
         /// Nanoseconds at which the oldest open stream began, 0 for none.
         static let oldestStream = 80
+        static let streamsAborted = 88
     }
 
     let memory: SharedMemory
@@ -95,6 +96,11 @@ package final class Scoreboard {
         memory.store32(Field.current, UInt32(record + 1))
     }
 
+    /// What is done now is for no connection.
+    package func workingForNone() {
+        memory.store32(Field.current, 0)
+    }
+
     // MARK: The worker's load
 
     package func set(requests: Int, streams: Int, connections: Int) {
@@ -115,6 +121,11 @@ package final class Scoreboard {
         memory.store64(Field.requestsTotal, memory.load64(Field.requestsTotal) &+ 1)
     }
 
+    /// A stream had to be cut because the worker has to end.
+    package func streamAborted() {
+        memory.store64(Field.streamsAborted, memory.load64(Field.streamsAborted) &+ 1)
+    }
+
     /// When the oldest open stream began, 0 for none.
     package func set(oldestStream: UInt64) {
         memory.store64(Field.oldestStream, oldestStream)
@@ -133,7 +144,8 @@ package final class Scoreboard {
             bytesQueued: Int(clamping: memory.load64(Field.bytesQueued)),
             bytesOut: memory.load64(Field.bytesOut),
             requestsTotal: memory.load64(Field.requestsTotal),
-            oldestStream: memory.load64(Field.oldestStream)
+            oldestStream: memory.load64(Field.oldestStream),
+            streamsAborted: memory.load64(Field.streamsAborted)
         )
     }
 
@@ -174,6 +186,7 @@ package struct WorkerLoad: Equatable, Sendable {
     package var bytesOut: UInt64 = 0
     package var requestsTotal: UInt64 = 0
     package var oldestStream: UInt64 = 0
+    package var streamsAborted: UInt64 = 0
 
     package init() {}
 
@@ -188,7 +201,8 @@ package struct WorkerLoad: Equatable, Sendable {
         bytesQueued: Int,
         bytesOut: UInt64,
         requestsTotal: UInt64,
-        oldestStream: UInt64
+        oldestStream: UInt64,
+        streamsAborted: UInt64
     ) {
         self.turnStartedAt = turnStartedAt
         self.turnEndedAt = turnEndedAt
@@ -201,5 +215,6 @@ package struct WorkerLoad: Equatable, Sendable {
         self.bytesOut = bytesOut
         self.requestsTotal = requestsTotal
         self.oldestStream = oldestStream
+        self.streamsAborted = streamsAborted
     }
 }

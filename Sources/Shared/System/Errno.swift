@@ -19,12 +19,14 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     package static let noMemory = Errno(code: 12)
     package static let accessDenied = Errno(code: 13)
     package static let exists = Errno(code: 17)
+    package static let notDirectory = Errno(code: 20)
     package static let invalid = Errno(code: 22)
     package static let fileTableFull = Errno(code: 23)
     package static let tooManyOpenFiles = Errno(code: 24)
     package static let noSpace = Errno(code: 28)
     package static let brokenPipe = Errno(code: 32)
     package static let nameTooLong = Errno(code: 36)
+    package static let tooManyLinks = Errno(code: 40)
     package static let tooManyReferences = Errno(code: 109)
     package static let notSocket = Errno(code: 88)
     package static let addressInUse = Errno(code: 98)
@@ -72,5 +74,5 @@ package enum StaticCallName: String, Sendable {
     case accept, bind, connect, epollCreate = "epoll_create1", epollControl = "epoll_ctl"
     case listen, memfd = "memfd_create", open, pidfdOpen = "pidfd_open", pipe, read
     case receive = "recvmsg", send = "sendmsg", signalfd, socket, socketpair, spawn = "posix_spawn"
-    case write, mkdir
+    case write, mkdir, flock
 }

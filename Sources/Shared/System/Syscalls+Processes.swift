@@ -60,6 +60,23 @@ extension Syscalls {
         return try checked(result)
     }
 
+    /// Replaces the program of this process; returns only by throwing.
+    ///
+    /// Descriptors without close-on-exec stay open under their numbers. execve(2).
+    package static func replaceProgram(
+        _ path: String,
+        arguments: [String],
+        environment: [String]
+    ) throws(Errno) {
+        // SAFETY: both vectors end with nil and stay alive until the call returns, if it does.
+        let result = unsafe withCStrings(arguments) { argv in
+            unsafe withCStrings(environment) { envp in
+                unsafe clinux_replace_program(path, argv, envp)
+            }
+        }
+        _ = try checked(result)
+    }
+
     /// Calls `body` with a nil-terminated vector of C strings.
     @unsafe
     private static func withCStrings<Result>(
@@ -113,6 +130,19 @@ extension Syscalls {
         var status = clinux_exit()
         if try checked(unsafe clinux_wait_pidfd(pidfd, &status)) == 0 { return nil }
         return exit(status)
+    }
+
+    /// A child that has ended and is not reaped yet; it stays so.
+    ///
+    /// waitid(2) with WNOWAIT.
+    package static func endedChild() throws(Errno) -> Int32? {
+        let pid = try checked(clinux_peek_ended())
+        return pid > 0 ? pid : nil
+    }
+
+    /// Reaps one ended child.
+    package static func reap(process pid: Int32) throws(Errno) {
+        _ = try checked(clinux_wait_pid(pid))
     }
 
     /// Reaps any ended child: its id and how it ended, nil when none has ended.

@@ -6,6 +6,8 @@ enum Command: Equatable {
     case serve(ServeCommand)
     case check(CheckCommand)
     case status(StatusCommand)
+    /// `reload`, `scale`, `stop` and `upgrade`.
+    case operating(OperatorCommand)
     case importing(ImportCommand)
     case version
     /// A page of help; nil for the one that lists the commands.
@@ -39,6 +41,10 @@ enum Command: Equatable {
         case .serve: return .serve(try ServeCommand(options))
         case .check: return .check(CheckCommand(configPath: options[.config]))
         case .status: return .status(try StatusCommand(options))
+        case .reload: return .operating(OperatorCommand(.reload))
+        case .scale: return .operating(try OperatorCommand(scale: options))
+        case .stop: return .operating(OperatorCommand(.stop(now: options.contains(.now))))
+        case .upgrade: return .operating(OperatorCommand(.upgrade))
         case .importing: return .importing(try ImportCommand(options))
         case .version: return .version
         case .help:
@@ -56,6 +62,7 @@ enum Command: Equatable {
         case .serve(let command): command.run()
         case .check(let command): command.run()
         case .status(let command): command.run()
+        case .operating(let command): command.run()
         case .importing(let command): command.run()
         case .version: TextOutput.standard.write(Self.versionText + "\n")
         case .help(let topic): TextOutput.standard.write(HelpText.page(topic))

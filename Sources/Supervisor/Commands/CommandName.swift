@@ -3,6 +3,7 @@
 /// The commands that exist.
 enum CommandName: String, CaseIterable {
     case serve, check, status
+    case reload, scale, stop, upgrade
     case importing = "import"
     case version, help
 
@@ -12,17 +13,19 @@ enum CommandName: String, CaseIterable {
         case .serve: [.config, .listen, .status, .workers]
         case .check: [.config]
         case .status: [.json, .watch, .config, .status]
+        case .stop: [.now]
         case .importing: [.output]
-        case .version, .help: []
+        case .reload, .scale, .upgrade, .version, .help: []
         }
     }
 
     /// The words that it takes besides options; nil for none.
     var operands: String? {
         switch self {
+        case .scale: "N"
         case .importing: "sap-proxy FILE"
         case .help: "[COMMAND]"
-        case .serve, .check, .status, .version: nil
+        case .serve, .check, .status, .reload, .stop, .upgrade, .version: nil
         }
     }
 
@@ -30,8 +33,8 @@ enum CommandName: String, CaseIterable {
     var operandsMax: Int {
         switch self {
         case .importing: 2
-        case .help: 1
-        case .serve, .check, .status, .version: 0
+        case .scale, .help: 1
+        case .serve, .check, .status, .reload, .stop, .upgrade, .version: 0
         }
     }
 
@@ -52,6 +55,7 @@ enum CommandOption: String, CaseIterable {
     case json = "--json"
     case watch = "--watch"
     case output = "--output"
+    case now = "--now"
 
     /// What its value is called; nil for a switch.
     var placeholder: String? {
@@ -59,7 +63,7 @@ enum CommandOption: String, CaseIterable {
         case .config, .output: "FILE"
         case .listen, .status: "ADDR"
         case .workers: "N"
-        case .json, .watch: nil
+        case .json, .watch, .now: nil
         }
     }
 

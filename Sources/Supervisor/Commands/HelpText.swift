@@ -18,6 +18,10 @@ enum HelpText {
           serve     run the gateway in the foreground; "apus" alone does the same
           check     check a configuration and show what it means
           status    show the state of a running gateway
+          reload    make it read its configuration again
+          scale     make it run another number of workers
+          stop      end it when what runs is finished
+          upgrade   make it go on with the program on disk
           import    turn the configuration of another gateway into one of apus
           version   show the version
           help      explain a command: apus help COMMAND
@@ -37,6 +41,10 @@ enum HelpText {
         case .serve: serve
         case .check: check
         case .status: status
+        case .reload: reload
+        case .scale: scale
+        case .stop: stop
+        case .upgrade: upgrade
         case .importing: importing
         case .version: version
         case .help: help
@@ -79,7 +87,7 @@ enum HelpText {
 
         examples:
           apus check --config apus.json
-          apus check --config /etc/apus/apus.json && kill -HUP "$PID"
+          apus check --config /etc/apus/apus.json && apus reload
 
         """
 
@@ -95,12 +103,73 @@ enum HelpText {
         \(ConfigLoader.pathDefault), else \(ConfigParser.statusListenDefault).
         The exit code is 69 when nobody answers there.
 
-        The same address answers curl: /status, /status?full, /metrics, /livez, /readyz.
+        Workers: R ready, B booting, P probing after a crash, D draining, W waiting after a crash,
+        F failed. Colours of --watch are left out when NO_COLOR is set.
+
+        The same address answers curl: /status, /status?full, /status.txt, /metrics, /livez, /readyz,
+        and a browser, with the dashboard.
 
         examples:
           apus status
           apus status --watch --status 127.0.0.1:8081
           apus status --json | jq .requests
+
+        """
+
+    private static let place = """
+        The gateway is found by its runtime directory: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/apus,
+        else /tmp/apus-UID, else /run/apus. The exit code is 69 when none runs there, and 1 with the
+        reason on standard error when it cannot do what was asked.
+        """
+
+    private static let reload = """
+        Makes a running gateway read its configuration again and replace its workers one by one, and
+        waits for the end. No connection is refused and no answer cut. With an error in the file the
+        old configuration stays in use; errors are shown as file:line:column: path: message.
+
+        \(place)
+
+        examples:
+          apus reload
+          RUNTIME_DIRECTORY=/run/apus-test apus reload
+
+        """
+
+    private static let scale = """
+        Makes a running gateway run N workers, from \(ConfigLimits.workers.lowerBound) to \(ConfigLimits.workers.upperBound), and waits until they are ready.
+        Those that are too many finish what they do. The next reload goes back to the number in the
+        configuration.
+
+        \(place)
+
+        example:
+          apus scale 8
+
+        """
+
+    private static let stop = """
+        Ends a running gateway and waits until it is gone: it takes no new connection and finishes the
+        answers that run, as long as timeouts.drain allows. Under systemd use "systemctl stop apus":
+        systemd starts again what ends by itself.
+
+          --now            end what runs, too
+
+        \(place)
+
+        examples:
+          apus stop
+          apus stop --now
+
+        """
+
+    private static let upgrade = """
+        Makes a running gateway go on with the program that is on disk now, in the same process and
+        with its connections, and waits for the end.
+
+        \(place)
+
+        example:
+          apus upgrade
 
         """
 

@@ -46,6 +46,14 @@ struct StatusCommand: Equatable {
         }
     }
 
+    /// Colours are unwanted where NO_COLOR says so, and a dumb terminal has none.
+    ///
+    /// https://no-color.org
+    static func wantsColours(_ environment: [String]) -> Bool {
+        !environment.contains("TERM=dumb")
+            && !environment.contains { $0.hasPrefix("NO_COLOR=") && $0 != "NO_COLOR=" }
+    }
+
     private func knownAddress() throws(ConfigErrors) -> SocketAddress {
         if let address { return address }
         return try ConfigLoader(environment: [:]).statusAddress(path: configPath)
@@ -58,7 +66,8 @@ struct StatusCommand: Equatable {
                 address: address,
                 showsJSON: showsJSON,
                 isLive: watches && !showsJSON && TextOutput.standard.isTerminal,
-                isLine: watches && !showsJSON
+                isLine: watches && !showsJSON,
+                isColoured: Self.wantsColours(Syscalls.environment())
             )
             let watch = StatusWatch(address, loop: loop, view: view, repeats: watches)
             return try watch.run()

@@ -11,7 +11,9 @@ final class StatusView {
     private let isLine: Bool
     private let output: TextOutput
     private var isScreenTaken = false
-    private var last: (requests: Int, nanoseconds: UInt64)?
+    /// Whether colours are wanted; the live view has no other use for them than the fleet picture.
+    private let isColoured: Bool
+    private var trend = StatusTrend()
 
     /// The alternate screen, so that what stood there comes back; no cursor; long lines are cut,
     /// not wrapped, since a wrapped one would scroll the rest away.
@@ -23,12 +25,14 @@ final class StatusView {
         showsJSON: Bool,
         isLive: Bool,
         isLine: Bool,
+        isColoured: Bool = false,
         output: TextOutput = .standard
     ) {
         self.address = address
         self.showsJSON = showsJSON
         self.isLive = isLive
         self.isLine = isLine
+        self.isColoured = isColoured
         self.output = output
     }
 
@@ -43,7 +47,13 @@ final class StatusView {
             output.write(document)
             return true
         }
-        let tables = StatusTables(status, address: "\(address)", rate: rate(status, now: now))
+        trend.add(status, now: now)
+        let tables = StatusTables(
+            status,
+            address: "\(address)",
+            trend: trend,
+            isColoured: isLive && isColoured
+        )
         if isLive {
             draw(tables.lines)
         } else if isLine {
@@ -56,21 +66,12 @@ final class StatusView {
 
     /// Shows that nobody answers at present.
     func showFailure(_ text: String) {
-        last = nil
+        trend.reset()
         if isLive {
             draw([text, "", "Trying again every second. Ctrl-C ends."])
         } else {
             TextOutput.error.write("apus: \(text)\n")
         }
-    }
-
-    /// Requests per second since the document before.
-    private func rate(_ status: StatusReader, now: UInt64) -> Double? {
-        guard let requests = status["requests"]?["total"]?.int else { return nil }
-        defer { last = (requests, now) }
-        // A gateway that was started again counts from 0.
-        guard let last, now > last.nanoseconds, requests >= last.requests else { return nil }
-        return Double(requests - last.requests) / (Double(now - last.nanoseconds) / 1e9)
     }
 
     private func draw(_ lines: [String]) {

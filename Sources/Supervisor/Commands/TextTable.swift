@@ -45,6 +45,11 @@ enum Shown {
     /// What stands for a value that is not known.
     static let unknown = "-"
 
+    /// A name of the status document in words: `boot failed`.
+    static func words(_ name: String) -> String {
+        String(name.map { $0 == "_" ? " " : $0 })
+    }
+
     static func count(_ value: Int?) -> String { value.map { "\($0)" } ?? unknown }
 
     /// A span of time by its two largest units: `3d 4h`, `12m 5s`, `8s`.

@@ -15,6 +15,8 @@ enum UsageError: Error, Equatable {
     case repeated(CommandOption, CommandName)
     case badAddress(CommandOption, String, CommandName)
     case badWorkers(String)
+    /// No number of workers that `apus scale` takes.
+    case badCount(String)
     /// The configuration lets the kernel choose the port, so only the log knows it.
     case statusPortUnknown
 
@@ -48,6 +50,12 @@ enum UsageError: Error, Equatable {
                 "--workers \(quoted(value)) is neither auto nor a number from "
                     + "\(ConfigLimits.workers.lowerBound) to \(ConfigLimits.workers.upperBound)",
                 .serve
+            )
+        case .badCount(let value):
+            text(
+                "\(quoted(value)) is no number from \(ConfigLimits.workers.lowerBound) to "
+                    + "\(ConfigLimits.workers.upperBound)",
+                .scale
             )
         case .statusPortUnknown:
             "the configuration leaves the port of the status address to the kernel; "

@@ -99,7 +99,7 @@ struct Dispatcher {
         let isStarted: Bool
     }
 
-    private enum Place: Equatable {
+    enum Place: Equatable {
         case free
         case pending
         /// In the worker's socket, or in the worker, which has not said so.
@@ -115,7 +115,7 @@ struct Dispatcher {
         }
     }
 
-    private struct Entry {
+    struct Entry: Equatable {
         var place = Place.free
         var descriptor: Int32 = -1
         var listener: UInt8 = 0
@@ -129,7 +129,7 @@ struct Dispatcher {
         var isUsed = false
     }
 
-    private struct Worker {
+    struct Worker: Equatable {
         let serial: WorkerSerial
         let readyAt: UInt64
         /// Handed over and not closed.
@@ -149,17 +149,18 @@ struct Dispatcher {
     }
 
     var limits: Limits
-    private(set) var counts = Counts()
-    private var entries: [Entry] = []
-    private var freeEntries: [Int] = []
-    private var pending = PendingQueue()
-    private var workers: [Worker] = []
+    // The setters are for the files of this machine.
+    var counts = Counts()
+    var entries: [Entry] = []
+    var freeEntries: [Int] = []
+    var pending = PendingQueue()
+    var workers: [Worker] = []
     /// Where the search for the next worker begins, so that ties go round.
     private var rotation = 0
     /// Descriptors that this machine holds.
-    private(set) var descriptors = 0
+    var descriptors = 0
     /// Of them, those that are promised to be kept.
-    private(set) var kept = 0
+    var kept = 0
 
     init(limits: Limits = Limits()) {
         self.limits = limits

@@ -35,6 +35,12 @@ final class Fleet: WorkerObserver {
     private(set) lazy var health = HealthMonitor(loop: loop) { [unowned self] in
         Array(processes.values)
     }
+    /// What workers are replaced for while the fleet rolls.
+    private var rollReason = FleetSnapshot.RestartReason.reload
+    /// From the start of processes to their readiness.
+    private(set) var bootDuration = Histogram()
+    /// Streams that workers which have ended had to cut.
+    private(set) var streamsAborted: UInt64 = 0
     /// What the last probe brought that did not pass.
     private(set) var probeFailure: String?
     /// Workers whose connections were taken back since they last said something.
@@ -132,6 +138,45 @@ final class Fleet: WorkerObserver {
         perform()
     }
 
+    // MARK: Another program
+
+    /// Streams that were cut because their worker had to end.
+    var abortedStreams: UInt64 {
+        processes.values.reduce(streamsAborted) { $0 + $1.scoreboard.load.streamsAborted }
+    }
+
+    /// Whether another program could take over now: nothing is half done.
+    var canBeHandedOver: Bool {
+        machine.state == .running && !machine.slots.contains { $0.purpose == .replace }
+            && machine.readyCount > 0
+    }
+
+    /// Goes on with the workers of another program.
+    func adopt(_ processes: [WorkerProcess], _ metrics: FleetMetrics, _ history: WorkerHistory) {
+        self.metrics = metrics
+        self.history = history
+        for process in processes { self.processes[process.serial] = process }
+    }
+
+    /// Begins to watch adopted workers, and has them say again what the other program knew.
+    func resume() {
+        for process in processes.values {
+            do throws(SystemError) {
+                try process.start()
+                _ = process.send(.recount)
+            } catch {
+                failed(process, .protocolError, "cannot be watched: \(error)")
+            }
+        }
+        health.start()
+        setTimer()
+        rollReason = .upgrade
+        reload()
+    }
+
+    /// The memory of the configuration in use.
+    var configurationDescriptor: Int32? { configurations[machine.generation]?.fd.raw }
+
     // MARK: Actions
 
     private func perform() {
@@ -179,6 +224,7 @@ final class Fleet: WorkerObserver {
             hooks.readConfiguration()
         case .reloadEnded(let result):
             forgetConfigurations()
+            rollReason = .reload
             hooks.reloadEnded(result)
         case .reloadIgnored:
             log.warning("reload ignored: the fleet drains")
@@ -231,6 +277,7 @@ final class Fleet: WorkerObserver {
             preconditionFailure("a worker became ready that does not run")
         }
         process.readyAt = Syscalls.wallClock().seconds
+        bootDuration.record(nanoseconds: Syscalls.monotonicNanoseconds() - process.spawnedAt)
         log.info("worker ready") { record in
             record.field("slot", process.slot)
             record.field("generation", Int(process.generation))
@@ -247,7 +294,7 @@ final class Fleet: WorkerObserver {
         guard let slot = machine.slot(serial) else { return }
         switch machine.state {
         case .rolling:
-            history.replaced()
+            history.replaced(rollReason)
         case .running:
             if let reason = slot.recycling {
                 history.recycled()
@@ -344,6 +391,26 @@ final class Fleet: WorkerObserver {
         }
     }
 
+    /// Children that an orphan's end left to this process, which as process 1 of a container gets
+    /// them all.
+    ///
+    /// Bounded per look; workers are reaped where their exits are handled.
+    private static let orphansPerLook = 256
+
+    func reapOrphans() {
+        guard Syscalls.processID == 1 else { return }
+        do throws(Errno) {
+            for _ in 0..<Self.orphansPerLook {
+                guard let pid = try Syscalls.endedChild() else { return }
+                if processes.values.contains(where: { $0.pid == pid }) { return }
+                try Syscalls.reap(process: pid)
+                log.sink.log(.debug, "orphan reaped") { $0.field("orphan_pid", Int(pid)) }
+            }
+        } catch {
+            log.warning("orphans cannot be reaped") { $0.field("error", "\(error)") }
+        }
+    }
+
     private func failed(_ worker: WorkerProcess, _ fault: WorkerSlot.Fault, _ what: String) {
         log.error("worker is replaced by force") { record in
             record.field("slot", worker.slot)
@@ -377,7 +444,15 @@ final class Fleet: WorkerObserver {
     }
 
     override func workerBrokeProtocol(_ error: ControlError, _ worker: WorkerProcess) {
-        distrust(worker, "\(error)")
+        if case .version(let version) = error {
+            distrust(
+                worker,
+                "the worker speaks version \(version) of control, this supervisor version "
+                    + "\(ControlMessage.version): install both from one package"
+            )
+        } else {
+            distrust(worker, "\(error)")
+        }
         perform()
     }
 
@@ -397,6 +472,7 @@ final class Fleet: WorkerObserver {
         unsentDrains[worker.serial] = nil
         unresponsive.remove(worker.serial)
         metrics.workerEnded(id(of: worker))
+        streamsAborted += worker.scoreboard.load.streamsAborted
         // Clients first: they wait for what only this process can tell them now.
         handoff.gone(worker)
         if let slot = machine.slot(worker.serial) {

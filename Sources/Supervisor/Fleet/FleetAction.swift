@@ -60,6 +60,24 @@ enum ReloadResult: Equatable {
     case abandoned
 }
 
+extension ReloadResult {
+    /// Why the new configuration is not in use although it is valid; nil for other ends.
+    ///
+    /// `probe` tells what the probe brought.
+    func failureText(probe: String?) -> String? {
+        switch self {
+        case .canaryFailed(let failure):
+            let detail = failure == .probeFailed ? probe.map { ": \($0)" } : nil
+            return "the new worker \(failure.text)\(detail ?? ""); "
+                + "the old configuration stays in use"
+        case .rolledBack(let failure):
+            return "a new worker \(failure.text); all workers have the old configuration again"
+        case .succeeded, .scaled, .invalid, .abandoned:
+            return nil
+        }
+    }
+}
+
 /// Why a new process does not serve.
 enum BootFailure: Equatable {
     case notStarted

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Control
 import Loop
 import Metrics
@@ -50,6 +51,23 @@ final class Handoff: ConnectionTaker {
     /// Takes the place of the limits, from a configuration that was reloaded.
     func apply(_ limits: Dispatcher.Limits) {
         dispatcher.limits = limits
+        relay.requestTurn()
+    }
+
+    /// Whether clients are still being told their last words.
+    var hasFarewells: Bool { farewells.count > 0 }
+
+    /// Goes on where another program has stopped.
+    func restore(
+        _ dispatcher: Dispatcher,
+        _ crashAnswers: CrashAnswers,
+        _ durations: HandoffDurations,
+        workers: [WorkerProcess]
+    ) {
+        self.dispatcher = dispatcher
+        self.crashAnswers = crashAnswers
+        self.durations = durations
+        for worker in workers { self.workers[worker.serial] = worker }
         relay.requestTurn()
     }
 
@@ -261,6 +279,13 @@ struct CrashAnswers: Equatable {
     var moved: UInt64 = 0
     /// Only an end.
     var closed: UInt64 = 0
+
+    mutating func code(_ coder: inout StateCoder) {
+        coder.code(&unavailable)
+        coder.code(&streamEnded)
+        coder.code(&moved)
+        coder.code(&closed)
+    }
 }
 
 /// How long handovers take, in nanoseconds.
@@ -269,6 +294,11 @@ struct HandoffDurations {
     private(set) var acknowledge = Histogram()
     /// From accept to the message to the worker.
     private(set) var wait = Histogram()
+
+    mutating func code(_ coder: inout StateCoder) {
+        acknowledge.code(&coder)
+        wait.code(&coder)
+    }
 
     mutating func acknowledged(_ times: [UInt64]) {
         for time in times { acknowledge.record(nanoseconds: time) }

@@ -10,6 +10,9 @@ struct PendingQueue {
 
     var first: Int? { count == 0 ? nil : ring[head] }
 
+    /// The numbers in order.
+    var values: [Int] { (0..<count).map { ring[(head + $0) % ring.count] } }
+
     mutating func append(_ value: Int) {
         growIfFull()
         ring[(head + count) % ring.count] = value

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Scoreboard
 
 /// The records of one worker's scoreboard that no connection has.
 ///
 /// Given back ones first: the pages of records that were never used take no memory.
-struct RecordPool {
+struct RecordPool: Equatable {
     private var free: [UInt16] = []
     private var unused: UInt16 = 0
 
@@ -20,6 +21,11 @@ struct RecordPool {
         guard unused < Self.end else { return nil }
         unused += 1
         return unused - 1
+    }
+
+    mutating func code(_ coder: inout StateCoder) {
+        coder.code(list: &free)
+        coder.code(&unused)
     }
 
     mutating func give(_ record: UInt16) {

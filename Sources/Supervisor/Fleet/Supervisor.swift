@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Config
 import Log
 import Loop
 import Metrics
@@ -16,6 +17,8 @@ final class Supervisor {
         var listen: [SocketAddress]?
         var status: SocketAddress?
         var workers: Int?
+        /// Where operators find it; nil for nowhere.
+        var runtime: RuntimeDirectory?
     }
 
     let loop: EventLoop
@@ -28,10 +31,18 @@ final class Supervisor {
     private(set) var statusListener: Listener?
     private(set) var workerCount: WorkerCount
     /// Seconds since 1970.
-    let startedAt = Syscalls.wallClock().seconds
+    let startedAt: Int
     let startedNanoseconds: UInt64
+    /// Programs that have taken over from another one.
+    let upgrades: UInt64
     private(set) var reloads = Reloads()
     private(set) var descriptorLimit: UInt64
+    private(set) var changes = ReloadHistory()
+    private var changeBeganAt: UInt64 = 0
+    private var isUpgrading = false
+    /// Differs when the configuration does, and tells nothing about it.
+    private(set) var configurationHash = ""
+    private let hashKey: [UInt8]
 
     /// What became of reloads.
     struct Reloads: Equatable {
@@ -42,8 +53,14 @@ final class Supervisor {
         var configurationLoadedAt: Int?
     }
 
-    private let options: Options
+    private(set) lazy var desk = OperatorDesk(self)
+    private lazy var upgrader = Upgrader(self)
+    let lag = LoopLag()
+    /// What another program of this process has left, until it is taken over.
+    private var inherited: UpgradeState?
+    let options: Options
     private let notifier: ServiceNotifier
+    private var watchdog: WatchdogPing?
     private var signals: SignalReader?
     private var exitCode: Int32 = ExitCode.success
 
@@ -51,10 +68,16 @@ final class Supervisor {
     init(
         _ options: Options,
         settings: FleetSettings,
-        log sink: LogSink
+        log sink: LogSink,
+        resuming state: UpgradeState? = nil
     ) throws(StartError) {
         self.options = options
         settingsInUse = SettingsInUse(settings)
+        inherited = state
+        isUpgrading = state != nil
+        hashKey = Self.randomKey()
+        upgrades = state.map { $0.upgrades + 1 } ?? 0
+        startedAt = state?.startedAt ?? Syscalls.wallClock().seconds
         notifier = ServiceNotifier(environment: options.environment)
         descriptorLimit = Self.raiseDescriptorLimit()
         do throws(SystemError) {
@@ -66,11 +89,30 @@ final class Supervisor {
             log = FleetLog(sink, loop: loop)
             handoff = Handoff(loop: loop)
             workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
-            startedNanoseconds = loop.now
+            startedNanoseconds = state?.startedNanoseconds ?? loop.now
             let limits = settings.applied(to: FleetMachine.Limits())
+            let machine: FleetMachine
+            let configuration: ConfigurationMemory
+            if let state {
+                machine = FleetMachine(
+                    adopting: state.slots,
+                    desired: state.desired,
+                    generation: state.generation,
+                    limits: limits
+                )
+                configuration = ConfigurationMemory(
+                    adopting: OwnedFD(owning: state.configuration),
+                    upstreams: settings.upstreams,
+                    limits: limits,
+                    loadedAt: state.configurationLoadedAt
+                )
+            } else {
+                machine = FleetMachine(desired: workerCount.count, limits: limits)
+                configuration = try ConfigurationMemory(settings)
+            }
             fleet = Fleet(
-                FleetMachine(desired: workerCount.count, limits: limits),
-                configuration: try ConfigurationMemory(settings),
+                machine,
+                configuration: configuration,
                 spawner: spawner,
                 handoff: handoff,
                 loop: loop,
@@ -79,7 +121,9 @@ final class Supervisor {
         } catch {
             throw .system(error)
         }
-        reloads.configurationLoadedAt = startedAt
+        hashConfiguration()
+        reloads = state?.reloads ?? Reloads()
+        reloads.configurationLoadedAt = reloads.configurationLoadedAt ?? startedAt
     }
 
     /// Runs until the fleet has stopped.
@@ -88,7 +132,16 @@ final class Supervisor {
     ///
     /// `statusTaker` serves connections to the status address.
     func run(statusTaker: ConnectionTaker?) throws(StartError) -> Int32 {
-        try openListeners(statusTaker)
+        let inherited = inherited
+        self.inherited = nil
+        if let inherited {
+            try adopt(inherited, statusTaker)
+        } else {
+            try openListeners(statusTaker)
+        }
+        desk.open()
+        watchdog = WatchdogPing(notifier, environment: options.environment, loop: loop)
+        watchdog?.start()
         do throws(SystemError) {
             let reader = try SignalReader { [unowned self] in signalReceived($0) }
             try reader.start(on: loop)
@@ -97,13 +150,20 @@ final class Supervisor {
             throw .system(error)
         }
         connectHooks()
+        loop.observer = lag
         applyLimits()
-        log.info("starting") { record in
+        log.info(inherited == nil ? "starting" : "taking over") { record in
             record.field("version", Self.version)
             record.field("workers", workerCount.count)
             record.field("reason", workerCount.explanation)
         }
-        fleet.start()
+        if let inherited {
+            for listener in listeners { listener.start() }
+            if let waiting = inherited.waiting { desk.adopt(waiting) }
+            fleet.resume()
+        } else {
+            fleet.start()
+        }
         if let statusListener {
             statusListener.start()
             log.info("status listening") { $0.field("address", "\(statusListener.address)") }
@@ -115,6 +175,7 @@ final class Supervisor {
         }
         for listener in listeners { listener.removeFile() }
         statusListener?.removeFile()
+        desk.close(exitCode: exitCode)
         log.flush()
         return exitCode
     }
@@ -122,33 +183,93 @@ final class Supervisor {
     // MARK: Listeners
 
     private func openListeners(_ statusTaker: ConnectionTaker?) throws(StartError) {
-        var given = InheritedListeners.take(options.environment, log: log)
-        let statusIndex = given.firstIndex { $0.name == InheritedListeners.statusName }
-        let givenStatus = statusIndex.map { given.remove(at: $0) }
-        if given.isEmpty {
-            for address in options.listen ?? settings.listen {
-                let socket = try ListenerSocket.open(address)
-                listeners.append(listener(socket, index: listeners.count, handoff))
-            }
-        } else {
-            for socket in given {
-                listeners.append(listener(socket, index: listeners.count, handoff))
-            }
+        let sockets = try ListenerSockets(
+            listen: options.listen ?? settings.listen,
+            status: statusTaker == nil ? nil : options.status ?? settings.status,
+            environment: options.environment,
+            notifier: notifier,
+            log: log
+        )
+        for socket in sockets.clients {
+            listeners.append(listener(socket, index: listeners.count, handoff))
         }
-        guard let statusTaker else { return }
-        if let givenStatus {
-            statusListener = listener(givenStatus, index: 0, statusTaker)
-        } else if let address = options.status ?? settings.status {
-            statusListener = listener(try ListenerSocket.open(address), index: 0, statusTaker)
+        if let statusTaker, let socket = sockets.status {
+            statusListener = listener(socket, index: 0, statusTaker)
         }
     }
 
     private func listener(
         _ socket: ListenerSocket,
         index: Int,
-        _ taker: ConnectionTaker
+        _ taker: ConnectionTaker,
+        accepted: UInt64 = 0
     ) -> Listener {
-        Listener(socket, index: index, loop: loop, log: log, taker: taker)
+        Listener(socket, index: index, loop: loop, log: log, taker: taker, accepted: accepted)
+    }
+
+    // MARK: Upgrade
+
+    /// What the next program of this process needs.
+    func upgradeState(waiting: Int32?) -> UpgradeState {
+        var state = UpgradeState()
+        state.startedAt = startedAt
+        state.startedNanoseconds = startedNanoseconds
+        state.upgrades = upgrades
+        state.desired = fleet.machine.desired
+        state.generation = fleet.machine.generation
+        state.slots = fleet.machine.slots
+        state.processes = fleet.processes.values.map(\.upgradeState)
+        state.configuration = fleet.configurationDescriptor ?? -1
+        state.configurationLoadedAt = reloads.configurationLoadedAt ?? startedAt
+        state.listeners = listeners.map(\.upgradeState)
+        state.status = statusListener?.upgradeState
+        state.lock = options.runtime?.lockDescriptor
+        state.waiting = waiting
+        state.reloads = reloads
+        state.dispatcher = handoff.dispatcher
+        state.metrics = fleet.metrics
+        state.history = fleet.history
+        state.crashAnswers = handoff.crashAnswers
+        state.durations = handoff.durations
+        return state
+    }
+
+    private func adopt(
+        _ state: UpgradeState,
+        _ statusTaker: ConnectionTaker?
+    ) throws(StartError) {
+        for shown in state.listeners {
+            guard let socket = ListenerSocket(adopting: shown) else { throw .inheritance }
+            listeners.append(
+                listener(socket, index: listeners.count, handoff, accepted: shown.accepted)
+            )
+        }
+        if let statusTaker, let shown = state.status {
+            guard let socket = ListenerSocket(adopting: shown) else { throw .inheritance }
+            statusListener = listener(socket, index: 0, statusTaker, accepted: shown.accepted)
+        }
+        var processes: [WorkerProcess] = []
+        do throws(Errno) {
+            for process in state.processes {
+                processes.append(
+                    try WorkerProcess(adopting: process, loop: loop, observer: fleet)
+                )
+            }
+        } catch {
+            throw .inheritance
+        }
+        fleet.adopt(processes, state.metrics, state.history)
+        handoff.restore(
+            state.dispatcher,
+            state.crashAnswers,
+            state.durations,
+            workers: processes.filter { fleet.machine.slot($0.serial)?.readySince != nil }
+        )
+    }
+
+    /// Goes on with the program on disk; `done` is told about failures.
+    func upgrade(waiting: Int32? = nil, done: @escaping Upgrader.Done) {
+        upgrader.begin(waiting: waiting, done: done)
     }
 
     // MARK: What the fleet asks for
@@ -159,6 +280,10 @@ final class Supervisor {
         }
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
         fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
+        fleet.health.hooks.looked = { [unowned self] in
+            fleet.reapOrphans()
+            drainMoved()
+        }
         fleet.hooks.stopAccepting = { [unowned self] in stopAccepting() }
         fleet.hooks.readConfiguration = { [unowned self] in readConfiguration() }
         fleet.hooks.reloadEnded = { [unowned self] in reloadEnded($0) }
@@ -186,15 +311,27 @@ final class Supervisor {
 
     private func announceLameDuck() {
         log.info("lame duck: health checks fail, everything is still served")
-        notifier.stopping(status: "lame duck")
+        drainMoved()
     }
 
     private func stopAccepting() {
-        notifier.stopping(status: "draining")
+        drainMoved()
         log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
         for listener in listeners { listener.finish() }
         handoff.stop()
         for listener in listeners { listener.close() }
+    }
+
+    /// How much longer the service manager is to wait, told once a second while a drain goes on.
+    private static let drainExtension: UInt64 = 15_000_000
+
+    /// Tells the service manager how far the drain is, and that it is not stuck.
+    private func drainMoved() {
+        guard let progress = DrainProgress(fleet, now: loop.now) else { return }
+        notifier.stopping(
+            status: progress.text,
+            extendMicroseconds: Self.drainExtension
+        )
     }
 
     private func stop(_ code: Int32) {
@@ -211,11 +348,27 @@ final class Supervisor {
 
     // MARK: Reload
 
+    private static func randomKey() -> [UInt8] {
+        do throws(Errno) {
+            return try Syscalls.random(16)
+        } catch {
+            preconditionFailure("getrandom: \(error)")
+        }
+    }
+
+    private func hashConfiguration() {
+        let digest = SHA256.digest(of: (hashKey + settings.bundle).span)
+        configurationHash = String(digest.hexadecimal.prefix(12))
+    }
+
     private func readConfiguration() {
+        changeBeganAt = Syscalls.monotonicNanoseconds()
         notifier.reloading(now: loop.now)
+        desk.reloadBegan()
         switch options.configuration.read() {
         case .invalid(let errors):
             for error in errors { log.error("configuration") { $0.field("error", error) } }
+            desk.configurationErrors = errors
             fleet.configurationRejected()
         case .valid(let fresh):
             warnAboutAddresses(fresh)
@@ -229,6 +382,7 @@ final class Supervisor {
                 )
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
+                desk.configurationErrors = ["\(error)"]
                 fleet.configurationRejected()
             }
         }
@@ -257,32 +411,53 @@ final class Supervisor {
     private func reloadEnded(_ result: ReloadResult) {
         if settingsInUse.reloadEnded(result) {
             workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
+            hashConfiguration()
             applyLimits()
         }
         switch result {
         case .succeeded(let generation, let replaced):
+            note(isUpgrading ? .upgrade : .reload, true, "\(replaced) workers replaced")
             reloadSucceeded("reloaded") { record in
                 record.field("generation", Int(generation))
                 record.field("replaced", replaced)
             }
         case .scaled(let workers):
+            note(.reload, true, "only the number of workers changed, to \(workers)")
             reloadSucceeded("reloaded: only the number of workers changed") { record in
                 record.field("workers", workers)
             }
         case .invalid:
-            reloadFailed("the configuration is invalid; the old one stays in use")
-        case .canaryFailed(let failure):
-            let detail = failure == .probeFailed ? fleet.probeFailure.map { ": \($0)" } : nil
-            reloadFailed(
-                "the new worker \(failure.text)\(detail ?? ""); the old configuration stays in use"
-            )
-        case .rolledBack(let failure):
-            reloadFailed(
-                "the new worker \(failure.text); all workers have the old configuration again"
-            )
+            let first = desk.configurationErrors.first.map { ": \($0)" } ?? ""
+            reloadFailed("the configuration is invalid; the old one stays in use\(first)")
+        case .canaryFailed, .rolledBack:
+            reloadFailed(result.failureText(probe: fleet.probeFailure) ?? "")
         case .abandoned:
             reloadFailed("abandoned: the fleet stops")
         }
+        desk.reloadEnded(result)
+        isUpgrading = false
+    }
+
+    /// Keeps what became of a change that was asked for.
+    private func note(_ kind: FleetSnapshot.ReloadKind, _ isSuccessful: Bool, _ reason: String) {
+        let elapsed = Syscalls.monotonicNanoseconds() - changeBeganAt
+        changes.ended(
+            kind: kind,
+            at: Syscalls.wallClock().seconds,
+            ok: isSuccessful,
+            generation: fleet.machine.generation,
+            reason: reason,
+            durationMilliseconds: Int(elapsed / 1_000_000)
+        )
+    }
+
+    /// Runs so many workers, until the next reload says something else.
+    func scale(to count: Int) {
+        let before = fleet.machine.desired
+        changeBeganAt = Syscalls.monotonicNanoseconds()
+        fleet.scale(to: count)
+        guard fleet.machine.desired != before else { return }
+        note(.scale, true, "\(before) to \(fleet.machine.desired) workers")
     }
 
     private func reloadSucceeded(
@@ -299,6 +474,7 @@ final class Supervisor {
     private func reloadFailed(_ reason: String) {
         reloads.failed += 1
         reloads.lastSucceeded = false
+        note(isUpgrading ? .upgrade : .reload, false, reason)
         log.error("reload failed") { $0.field("reason", reason) }
         notifier.ready(status: "reload failed: \(reason)")
     }
@@ -309,9 +485,9 @@ final class Supervisor {
         switch signal {
         case .terminate, .interrupt: fleet.terminate()
         case .hangup: fleet.reload()
-        case .ttyIn: fleet.scale(by: 1)
-        case .ttyOut: fleet.scale(by: -1)
-        case .user2: log.warning("upgrade in place is not available")
+        case .ttyIn: scale(to: min(fleet.machine.desired + 1, FleetMachine.workersMax))
+        case .ttyOut: scale(to: max(fleet.machine.desired - 1, 1))
+        case .user2: upgrade { _, _, _ in }
         case .abort, .kill, .user1, .pipe, .child, .continue, .stop:
             preconditionFailure("a signal that was not asked for: \(signal)")
         }
@@ -333,19 +509,25 @@ final class Supervisor {
 /// Why the supervisor cannot run.
 enum StartError: Error, Equatable, CustomStringConvertible {
     case listen(ListenError)
+    case runtime(RuntimeDirectoryError)
     case system(SystemError)
+    /// What the program before this one left cannot be used.
+    case inheritance
 
     var exitCode: Int32 {
         switch self {
         case .listen: ExitCode.unavailable
-        case .system: ExitCode.failure
+        case .runtime(let error): error.exitCode
+        case .system, .inheritance: ExitCode.failure
         }
     }
 
     var description: String {
         switch self {
         case .listen(let error): "\(error)"
+        case .runtime(let error): "\(error)"
         case .system(let error): "\(error)"
+        case .inheritance: "the state of the program before this one cannot be used"
         }
     }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Metrics
 import Scoreboard
 import System
@@ -25,13 +26,33 @@ struct WorkerHistory {
         var lastExit: FleetSnapshot.Exit?
     }
 
+    mutating func code(_ coder: inout StateCoder) {
+        for reason in FleetSnapshot.RestartReason.allCases { coder.code(&restarts[reason]) }
+        var numbers = slots.keys.sorted()
+        coder.code(list: &numbers)
+        for number in numbers where !coder.isBroken {
+            var slot = slots[number] ?? Slot()
+            coder.code(&slot.restarts)
+            let none = FleetSnapshot.Exit(code: nil, signal: nil, reason: .exit, at: 0)
+            coder.code(optional: &slot.lastExit, new: none) { exit, coder in
+                coder.code(&exit.code)
+                coder.code(&exit.signal)
+                coder.code(&exit.reason)
+                coder.code(&exit.at)
+                coder.code(&exit.requestID)
+                coder.code(list: &exit.backtrace, new: "") { $1.code(&$0) }
+            }
+            slots[number] = slot
+        }
+    }
+
     func restarts(slot: Int) -> UInt64 { slots[slot]?.restarts ?? 0 }
 
     func lastExit(slot: Int) -> FleetSnapshot.Exit? { slots[slot]?.lastExit }
 
     /// A worker was replaced by one with a new configuration.
-    mutating func replaced() {
-        restarts[.reload] += 1
+    mutating func replaced(_ reason: FleetSnapshot.RestartReason) {
+        restarts[reason] += 1
     }
 
     /// A process could not even be started.
@@ -41,7 +62,7 @@ struct WorkerHistory {
 
     /// A worker was replaced because it was old.
     mutating func recycled() {
-        restarts[.reload] += 1
+        restarts[.recycle] += 1
     }
 
     /// A process ended.
@@ -53,7 +74,14 @@ struct WorkerHistory {
     ) -> FleetSnapshot.RestartReason? {
         guard slot.purpose != .leave || slot.fault != nil else { return nil }
         let reason = Self.reason(slot, end)
-        var shown = FleetSnapshot.Exit(code: nil, signal: nil, reason: reason, at: end.at)
+        var shown = FleetSnapshot.Exit(
+            code: nil,
+            signal: nil,
+            reason: reason,
+            at: end.at,
+            requestID: end.note.requestID,
+            backtrace: end.note.backtrace
+        )
         switch end.exit {
         case .exited(let code): shown.code = Int(code)
         case .signaled(let signal): shown.signal = Int(signal)
@@ -73,10 +101,13 @@ struct WorkerHistory {
         _ end: WorkerEnd
     ) -> FleetSnapshot.RestartReason {
         switch slot.fault {
-        case .hang, .stopped, .protocolError: return .unresponsive
+        case .hang: return .hang
+        case .stopped: return .stopped
+        case .protocolError: return .protocolError
         case .bootTimeout, .probeFailed: return .bootFailed
         case nil: break
         }
+        if end.wasOutOfMemory { return .outOfMemory }
         if slot.readySince == nil { return .bootFailed }
         switch end.exit {
         case .exited: return .exit

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import System
 
 /// Names one worker process for the life of the supervisor; never used twice.
@@ -147,19 +148,17 @@ struct WorkerSlot {
         }
     }
 
-    /// The slot of a process that an earlier supervisor started and that serves.
-    static func adopted(
-        number: Int,
-        generation: UInt32,
-        serial: WorkerSerial,
-        restarts: UInt64,
-        now: UInt64
-    ) -> WorkerSlot {
-        var slot = WorkerSlot(number: number, generation: generation, purpose: .serve)
-        slot.serial = serial
-        slot.restarts = restarts
-        slot.becomeReady(now)
-        return slot
+    /// All that another program needs to go on with the slot; a fault is told before it goes on.
+    mutating func codeFacts(_ coder: inout StateCoder) {
+        coder.code(&generation)
+        state.code(&coder)
+        purpose.code(&coder)
+        var number = serial?.number
+        coder.code(&number)
+        serial = number.map { WorkerSerial(number: $0) }
+        coder.code(&failures)
+        coder.code(&restarts)
+        coder.code(&readySince)
     }
 
     // MARK: Inputs

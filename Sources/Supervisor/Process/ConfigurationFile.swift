@@ -26,6 +26,22 @@ final class ConfigurationFile: ConfigurationSource {
     }
 }
 
+extension ConfigurationFile {
+    /// A bundle with all its secrets.
+    private static let bundleBytesMax = 8 << 20
+
+    /// The settings in the memory that workers were started with; nil when it has none.
+    static func settings(descriptor: Int32) -> FleetSettings? {
+        do {
+            let bytes = try Syscalls.contents(of: descriptor, limit: bundleBytesMax)
+            guard let bundle = ConfigBundle(decoding: bytes.span) else { return nil }
+            return FleetSettings(try bundle.config(), bundle)
+        } catch {
+            return nil
+        }
+    }
+}
+
 extension FleetSettings {
     init(_ config: Config, _ bundle: ConfigBundle) {
         let encoded = ByteBuffer(capacity: 4096)

@@ -36,14 +36,40 @@ struct InheritedListeners {
         }
     }
 
-    /// The sockets for this process; what is no listening socket is closed and told.
-    static func take(_ environment: [String], log: FleetLog) -> [ListenerSocket] {
-        announced(environment: environment, pid: Syscalls.processID).compactMap { entry in
+    /// Why descriptors that somebody announced are left alone; nil when there are none or they
+    /// are ours.
+    static func problem(environment: [String], pid: Int32) -> String? {
+        guard let count = WorkerEnvironment.value(of: "LISTEN_FDS", in: environment),
+            count != "0", announced(environment: environment, pid: pid).isEmpty
+        else { return nil }
+        guard let given = WorkerEnvironment.value(of: "LISTEN_PID", in: environment) else {
+            return "LISTEN_FDS is set without LISTEN_PID"
+        }
+        return Int32(given) == pid
+            ? "LISTEN_FDS is no number from 1 to \(countMax)"
+            : "LISTEN_PID names another process"
+    }
+
+    /// The sockets for this process; what is no listening socket is closed, told, and not kept by
+    /// the manager either.
+    static func take(
+        _ environment: [String],
+        notifier: ServiceNotifier,
+        log: FleetLog
+    ) -> [ListenerSocket] {
+        let pid = Syscalls.processID
+        if let problem = problem(environment: environment, pid: pid) {
+            log.warning("sockets of the service manager are ignored") { record in
+                record.field("reason", problem)
+            }
+        }
+        return announced(environment: environment, pid: pid).compactMap { entry in
             if let socket = adopt(entry) { return socket }
             log.warning("descriptor of the service manager is not a listening socket") { record in
                 record.field("fd", Int(entry.fd))
                 record.field("name", entry.name)
             }
+            if !entry.name.isEmpty { notifier.removeStored(name: entry.name) }
             return nil
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Loop
+import Metrics
 import System
 
 /// Takes what a listener accepts.
@@ -36,6 +37,16 @@ final class Listener: EventHandler {
         case error
         /// For good: see `finish`.
         case finished = "closed"
+
+        /// The same as a metric has it; nil for what is no pause.
+        var reason: FleetSnapshot.PauseReason? {
+            switch self {
+            case .full: .full
+            case .descriptors: .descriptors
+            case .error: .error
+            case .finished: nil
+            }
+        }
     }
 
     /// Connections per turn: a flood on one listener must not starve the rest of the loop.
@@ -48,7 +59,12 @@ final class Listener: EventHandler {
     let index: Int
     var address: SocketAddress { socket.address }
     private(set) var acceptedCount: UInt64 = 0
-    private(set) var pause: Pause?
+    private(set) var pause: Pause? {
+        didSet { pauseChanged(from: oldValue) }
+    }
+    /// Nanoseconds for which accepting rested, and since when it does.
+    private var pausedFor = FleetSnapshot.Counts<FleetSnapshot.PauseReason>()
+    private var pausedSince: UInt64 = 0
 
     private let socket: ListenerSocket
     private let loop: EventLoop
@@ -67,8 +83,10 @@ final class Listener: EventHandler {
         index: Int,
         loop: EventLoop,
         log: FleetLog,
-        taker: ConnectionTaker
+        taker: ConnectionTaker,
+        accepted: UInt64 = 0
     ) {
+        acceptedCount = accepted
         self.socket = socket
         self.index = index
         self.loop = loop
@@ -81,6 +99,20 @@ final class Listener: EventHandler {
     var acceptQueue: (waiting: Int, limit: Int)? {
         pause == .finished ? nil : Syscalls.acceptQueue(socket.raw)
     }
+
+    private func pauseChanged(from old: Pause?) {
+        guard pause != old else { return }
+        if let reason = old?.reason { pausedFor[reason] += loop.now - min(pausedSince, loop.now) }
+        pausedSince = loop.now
+    }
+
+    /// Nanoseconds for which accepting rested for the reason.
+    func paused(_ reason: FleetSnapshot.PauseReason, now: UInt64) -> UInt64 {
+        pausedFor[reason] + (pause?.reason == reason ? now - min(pausedSince, now) : 0)
+    }
+
+    /// What another program needs to go on with the listener.
+    var upgradeState: UpgradeState.Socket { socket.upgradeState(accepted: acceptedCount) }
 
     /// Begins to accept.
     func start() {

@@ -7,6 +7,9 @@ final class ListenerSocket {
     /// current systems.
     static let backlog: Int32 = 4096
 
+    /// More than any number of operators; a full queue shows as EAGAIN to the next one.
+    private static let privateBacklog: Int32 = 128
+
     /// The address with the port that the kernel chose.
     let address: SocketAddress
     /// Name that the service manager gave it.
@@ -21,6 +24,27 @@ final class ListenerSocket {
         self.address = address
         self.name = name
         isOwner = false
+    }
+
+    /// A socket that another program of this process has opened or was given; nil when its address
+    /// makes no sense.
+    init?(adopting state: UpgradeState.Socket) {
+        guard state.descriptor >= 0, let address = SocketAddress(state.address) else { return nil }
+        fd = OwnedFD(owning: state.descriptor)
+        self.address = address
+        name = state.name
+        isOwner = state.isOwner
+    }
+
+    /// What another program needs to go on with the socket.
+    func upgradeState(accepted: UInt64) -> UpgradeState.Socket {
+        UpgradeState.Socket(
+            descriptor: raw,
+            address: "\(address)",
+            name: name,
+            isOwner: isOwner,
+            accepted: accepted
+        )
     }
 
     private init(opened fd: consuming OwnedFD, address: SocketAddress) {
@@ -50,6 +74,24 @@ final class ListenerSocket {
         } catch {
             // Somebody removed it before: it is gone either way.
             return
+        }
+    }
+
+    /// A Unix socket that only this user and root can connect to, in place of one that an earlier
+    /// process left.
+    ///
+    /// For a directory that this process has locked: whoever listened there is gone.
+    static func openPrivate(_ path: String) throws(SystemError) -> ListenerSocket {
+        let address = SocketAddress.unix(path: path)
+        do throws(Errno) {
+            if Syscalls.isSocket(path) { try Syscalls.unlink(path) }
+            let fd = try Syscalls.streamSocket(for: address)
+            try Syscalls.setMode(fd.raw, 0o600)
+            try Syscalls.bind(fd.raw, address)
+            try Syscalls.listen(fd.raw, backlog: privateBacklog)
+            return ListenerSocket(opened: fd, address: address)
+        } catch {
+            throw SystemError(.bind, error)
         }
     }
 

@@ -38,9 +38,11 @@ final class WorkerProcess: EventHandler {
     /// Seconds since 1970.
     let startedAt: Int
     /// Nanoseconds of the monotonic clock.
-    let spawnedAt = Syscalls.monotonicNanoseconds()
+    let spawnedAt: UInt64
     var readyAt: Int?
     let scoreboard: Scoreboard
+    /// Another program has started it.
+    let isAdopted: Bool
     /// KILL was sent to it.
     var isKilledByUs = false
 
@@ -68,12 +70,55 @@ final class WorkerProcess: EventHandler {
         self.generation = generation
         pid = spawned.pid
         startedAt = Syscalls.wallClock().seconds
+        spawnedAt = Syscalls.monotonicNanoseconds()
+        isAdopted = false
         pidfd = spawned.pidfd
         channel = ControlChannel(spawned.control)
         metrics = spawned.metrics
         scoreboard = spawned.scoreboard
         self.loop = loop
         self.observer = observer
+    }
+
+    /// A worker that another program has started.
+    ///
+    /// - Throws: when its page cannot be mapped.
+    init(
+        adopting state: UpgradeState.Process,
+        loop: EventLoop,
+        observer: WorkerObserver
+    ) throws(Errno) {
+        serial = WorkerSerial(number: state.serial)
+        slot = state.slot
+        generation = state.generation
+        pid = state.pid
+        startedAt = state.startedAt
+        spawnedAt = state.spawnedAt
+        isAdopted = true
+        readyAt = state.readyAt
+        pidfd = OwnedFD(owning: state.pidfd)
+        channel = ControlChannel(OwnedFD(owning: state.control))
+        metrics = OwnedFD(owning: state.metrics)
+        self.loop = loop
+        self.observer = observer
+        scoreboard = try Scoreboard(mapping: OwnedFD(owning: state.scoreboard))
+    }
+
+    /// What another program needs to go on with the worker.
+    var upgradeState: UpgradeState.Process {
+        UpgradeState.Process(
+            serial: serial.number,
+            slot: slot,
+            generation: generation,
+            pid: pid,
+            pidfd: pidfd.raw,
+            control: channel.fd.raw,
+            metrics: metrics.raw,
+            scoreboard: scoreboard.descriptor,
+            startedAt: startedAt,
+            spawnedAt: spawnedAt,
+            readyAt: readyAt
+        )
     }
 
     func start() throws(SystemError) {

@@ -6,6 +6,8 @@ struct ProcessUsage: Equatable {
     /// Nanoseconds of CPU time, user and system.
     var processorNanoseconds: UInt64
     var residentBytes: UInt64
+    /// Nanoseconds of CPU time of its children that have ended and were waited for.
+    var endedChildrenNanoseconds: UInt64 = 0
 
     /// Nanoseconds of one tick: the kernel shows times in units of USER_HZ, 100 per second on every
     /// architecture that Swift runs on.
@@ -15,9 +17,14 @@ struct ProcessUsage: Equatable {
     /// 25 lines of below 40 bytes.
     private static let rollupBytesMax = 16 << 10
 
-    init(processorNanoseconds: UInt64, residentBytes: UInt64) {
+    init(
+        processorNanoseconds: UInt64,
+        residentBytes: UInt64,
+        endedChildrenNanoseconds: UInt64 = 0
+    ) {
         self.processorNanoseconds = processorNanoseconds
         self.residentBytes = residentBytes
+        self.endedChildrenNanoseconds = endedChildrenNanoseconds
     }
 
     /// Reads the text of /proc/PID/stat.
@@ -27,11 +34,13 @@ struct ProcessUsage: Equatable {
         // The name in parentheses may hold spaces and parentheses, what follows does not.
         guard let nameEnd = text.lastIndex(of: ")") else { return nil }
         let fields = text[text.index(after: nameEnd)...].split(whereSeparator: \.isWhitespace)
-        // The first field here is number 3; utime, stime and rss are 14, 15 and 24.
+        // The first field here is number 3; utime, stime, cutime, cstime and rss are 14 to 17 and 24.
         guard fields.count > 21, let user = UInt64(fields[11]), let system = UInt64(fields[12]),
+            let endedUser = UInt64(fields[13]), let endedSystem = UInt64(fields[14]),
             let pages = UInt64(fields[21])
         else { return nil }
         processorNanoseconds = (user &+ system) &* Self.tickNanoseconds
+        endedChildrenNanoseconds = (endedUser &+ endedSystem) &* Self.tickNanoseconds
         residentBytes = pages &* pageBytes
     }
 

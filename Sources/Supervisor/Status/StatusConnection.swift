@@ -206,7 +206,7 @@ final class StatusConnection: EventHandler {
         writer.field("content-type", answer.contentType)
         writer.contentLength(answer.body.count)
         writer.field("cache-control", "no-store")
-        if answer.allowsReading { writer.field("allow", "GET, HEAD") }
+        for field in answer.fields { writer.field(field.name, field.value) }
         if isLast {
             writer.connectionClose()
         } else if head.version == .http10 {

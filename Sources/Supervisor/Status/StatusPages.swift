@@ -15,8 +15,7 @@ final class StatusPages {
         let contentType: StaticString
         /// Shared with other answers: to be read only.
         let body: ByteBuffer
-        /// Whether the answer is a refusal of the method.
-        var allowsReading = false
+        var fields: [(name: StaticString, value: String)] = []
     }
 
     /// How long a snapshot is shown.
@@ -32,6 +31,8 @@ final class StatusPages {
     private let clock: () -> UInt64
     private var shown: Shown?
     private let live = ByteBuffer("ok\n")
+    /// Made when somebody wants it: a fleet that nobody looks at needs no page.
+    private lazy var dashboard = DashboardPage()
     private let index: ByteBuffer
     private let unknown: ByteBuffer
     private let notAllowed = ByteBuffer("This address is only to be read: use GET or HEAD.\n")
@@ -45,6 +46,7 @@ final class StatusPages {
         var metricsText: ByteBuffer?
         var status: ByteBuffer?
         var fullStatus: ByteBuffer?
+        var statusText: ByteBuffer?
     }
 
     /// `clock` tells how long documents take, in nanoseconds.
@@ -52,7 +54,7 @@ final class StatusPages {
         self.source = source
         self.clock = clock
         let list = StatusRoute.paths.map { path, meaning in
-            path + String(repeating: " ", count: 10 - path.count) + meaning + "\n"
+            path + String(repeating: " ", count: 13 - path.count) + meaning + "\n"
         }.joined()
         index = ByteBuffer(
             "Apus \(Version.text): status of the supervisor and its workers\n\n" + list
@@ -63,7 +65,14 @@ final class StatusPages {
     /// The answer at `now`, nanoseconds of the loop's clock.
     func answer(_ route: StatusRoute, now: UInt64) -> Answer {
         switch route {
-        case .index: return Answer(status: 200, contentType: Self.plainText, body: index)
+        case .index:
+            return Answer(
+                status: 200,
+                contentType: Self.plainText,
+                body: index,
+                fields: [("vary", "accept")]
+            )
+        case .dashboard: return dashboardAnswer
         case .live: return Answer(status: 200, contentType: Self.plainText, body: live)
         case .ready:
             let readiness = source.readiness
@@ -83,15 +92,29 @@ final class StatusPages {
                 contentType: Self.json,
                 body: isFull ? fullStatus(now: now) : status(now: now)
             )
+        case .statusText:
+            return Answer(status: 200, contentType: Self.plainText, body: statusText(now: now))
         case .notAllowed:
             return Answer(
                 status: 405,
                 contentType: Self.plainText,
                 body: notAllowed,
-                allowsReading: true
+                fields: [("allow", "GET, HEAD")]
             )
         case .unknown: return Answer(status: 404, contentType: Self.plainText, body: unknown)
         }
+    }
+
+    private var dashboardAnswer: Answer {
+        Answer(
+            status: 200,
+            contentType: DashboardPage.contentType,
+            body: dashboard.text,
+            fields: [
+                ("vary", "accept"), ("content-security-policy", dashboard.securityPolicy),
+                ("x-content-type-options", "nosniff"), ("referrer-policy", "no-referrer"),
+            ]
+        )
     }
 
     private func status(now: UInt64) -> ByteBuffer {
@@ -108,6 +131,15 @@ final class StatusPages {
                 snapshot.workers[index].proportionalBytes = source.proportionalBytes(pid: pid)
             }
             StatusJSON.append(shown.metrics, snapshot, isFull: true, to: out)
+        }
+    }
+
+    /// What `apus status` would show.
+    private func statusText(now: UInt64) -> ByteBuffer {
+        let full = fullStatus(now: now)
+        return document(\.statusText, now: now) { _, out in
+            guard let reader = StatusReader(full.array) else { return }
+            for line in StatusTables(reader).lines { out.append(line + "\n") }
         }
     }
 

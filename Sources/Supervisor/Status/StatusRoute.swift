@@ -5,9 +5,13 @@ import HTTP
 /// What a request to the status address asks for.
 enum StatusRoute: Equatable {
     case index
+    /// The page for browsers.
+    case dashboard
     case live
     case ready
     case status(isFull: Bool)
+    /// The same for people who look with curl.
+    case statusText
     case metrics
     /// The path exists, but only to be read.
     case notAllowed
@@ -15,9 +19,11 @@ enum StatusRoute: Equatable {
 
     /// The paths, in the order in which texts list them.
     static let paths: [(path: String, meaning: String)] = [
+        ("/", "in a browser the dashboard, else this list"),
         ("/livez", "200 while the supervisor runs"),
         ("/readyz", "200 while requests are served, else 503 with the reason"),
         ("/status", "the fleet as JSON; /status?full adds every worker"),
+        ("/status.txt", "the fleet as text"),
         ("/metrics", "Prometheus text"),
     ]
 
@@ -29,7 +35,10 @@ enum StatusRoute: Equatable {
         }
         let path = String(copying: bytes.extracting(head.path))
         let query = head.query.map { String(copying: bytes.extracting($0)) } ?? ""
-        let route = Self.route(path, query)
+        var route = Self.route(path, query)
+        if route == .index, head.fields.containsToken("text/html", in: .accept, bytes: bytes) {
+            route = .dashboard
+        }
         let isReading = head.method == .get || head.method == .head
         self = isReading || route == .unknown ? route : .notAllowed
     }
@@ -40,6 +49,7 @@ enum StatusRoute: Equatable {
         case "/livez": .live
         case "/readyz": .ready
         case "/status": .status(isFull: isFull(query))
+        case "/status.txt": .statusText
         case "/metrics": .metrics
         default: .unknown
         }

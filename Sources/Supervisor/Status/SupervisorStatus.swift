@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Loop
 import Metrics
+import Scoreboard
 import System
 
 /// Shows a running supervisor.
@@ -46,6 +47,7 @@ final class SupervisorStatus: StatusSource {
         let elapsed = supervisor.loop.now - supervisor.startedNanoseconds
         snapshot.uptimeSeconds = Int(elapsed / 1_000_000_000)
         snapshot.state = Self.state(supervisor.fleet.machine)
+        snapshot.generation = supervisor.fleet.machine.generation
         snapshot.configLoadedAt = supervisor.reloads.configurationLoadedAt
         snapshot.reloadsSucceeded = supervisor.reloads.succeeded
         snapshot.reloadsFailed = supervisor.reloads.failed
@@ -57,20 +59,84 @@ final class SupervisorStatus: StatusSource {
             .sorted { ($0.number, $0.generation) < ($1.number, $1.generation) }
             .compactMap(worker)
         snapshot.listeners = supervisor.listeners.map(Self.listener)
+        snapshot.configHash = supervisor.configurationHash
+        snapshot.lastReload = supervisor.changes.lastReload
+        snapshot.reloads = supervisor.changes.entries
+        snapshot.bootDuration = supervisor.fleet.bootDuration
+        snapshot.streamsAborted[.deadline] = supervisor.fleet.abortedStreams
+        addDrain(to: &snapshot)
         addHandoffs(to: &snapshot)
+        addSupervisor(to: &snapshot)
         return snapshot
     }
 
+    /// The supervisor's own process, and what bounds the fleet.
+    private func addSupervisor(to snapshot: inout FleetSnapshot) {
+        if let usage = ProcessUsage(pid: snapshot.pid) {
+            snapshot.supervisor.residentBytes = usage.residentBytes
+            snapshot.supervisor.processorNanoseconds = usage.processorNanoseconds
+            snapshot.endedProcessorNanoseconds = usage.endedChildrenNanoseconds
+        }
+        snapshot.supervisor.loopLag = supervisor.lag.histogram
+        snapshot.limits.descriptors = descriptorLimit
+        snapshot.limits.descriptorsOpen = ProcessUsage.openDescriptors(pid: snapshot.pid)
+        snapshot.limits.somaxconn = MachineLimits.somaxconn()
+        snapshot.limits.processorMillicores = supervisor.workerCount.quota.map {
+            $0.microseconds * 1000 / $0.periodMicroseconds
+        }
+        snapshot.limits.memoryBytes = MachineLimits.memoryBytes()
+    }
+
+    /// Workers inherit it; nil when it could not be read.
+    private var descriptorLimit: UInt64? {
+        supervisor.descriptorLimit > 0 ? supervisor.descriptorLimit : nil
+    }
+
+    private func addDrain(to snapshot: inout FleetSnapshot) {
+        guard let progress = DrainProgress(supervisor.fleet, now: supervisor.loop.now) else {
+            return
+        }
+        snapshot.drain = FleetSnapshot.Drain(
+            remainingStreams: UInt64(progress.streams),
+            oldestStreamSeconds: progress.oldestStreamSeconds,
+            deadlineSeconds: progress.secondsLeft
+        )
+    }
+
     private func addHandoffs(to snapshot: inout FleetSnapshot) {
-        let counts = supervisor.handoff.counts
+        let handoff = supervisor.handoff
+        let counts = handoff.counts
         snapshot.handoffs[.acknowledged] = counts.acknowledged
         snapshot.handoffs[.requeued] = counts.requeued
         snapshot.handoffs[.refused] = counts.refused
+        snapshot.handoffs[.returned] = counts.returned
+        snapshot.handoffs[.revoked] = counts.revoked
         snapshot.handoffs[.lost] = counts.lost
-        snapshot.handoffsInFlight = UInt64(supervisor.handoff.unacknowledged)
+        snapshot.handoffsInFlight = UInt64(handoff.unacknowledged)
         snapshot.handoffsBlocked = counts.blocked
-        snapshot.connectionsPending = UInt64(supervisor.handoff.pendingCount)
-        snapshot.connectionsRejected = counts.rejected
+        snapshot.handoffDuration = handoff.durations.acknowledge
+        snapshot.pendingWait = handoff.durations.wait
+        snapshot.connectionsPending = UInt64(handoff.pendingCount)
+        snapshot.pendingOldestMilliseconds = handoff.dispatcher.oldestPendingAt.map {
+            Int((supervisor.loop.now - min($0, supervisor.loop.now)) / 1_000_000)
+        }
+        snapshot.pendingTimeouts = counts.expired
+        snapshot.rejections[.queueAge] = counts.expired
+        snapshot.rejections[.stopping] = counts.rejected - counts.expired
+        snapshot.rejections[.noDescriptors] = supervisor.listeners.reduce(0) {
+            $0 + $1.refusedCount
+        }
+        let answers = handoff.crashAnswers
+        snapshot.crashAnswers[.unavailable] = answers.unavailable
+        snapshot.crashAnswers[.streamEnded] = answers.streamEnded
+        snapshot.crashAnswers[.moved] = answers.moved
+        snapshot.crashAnswers[.closed] = answers.closed
+        snapshot.rejections[.crashed] = answers.unavailable + answers.closed
+        for reason in FleetSnapshot.PauseReason.allCases {
+            snapshot.acceptPauses[reason] = supervisor.listeners.reduce(0) {
+                $0 + $1.paused(reason, now: supervisor.loop.now)
+            }
+        }
     }
 
     private static func listener(_ listener: Listener) -> FleetSnapshot.Listener {
@@ -95,6 +161,7 @@ final class SupervisorStatus: StatusSource {
         var worker = FleetSnapshot.Worker(id: id, state: state)
         worker.restarts = supervisor.fleet.history.restarts(slot: slot.number)
         worker.lastExit = supervisor.fleet.history.lastExit(slot: slot.number)
+        if case .backoff(let until) = slot.state { worker.backoffSeconds = seconds(until: until) }
         guard let serial = slot.serial, let process = supervisor.fleet.processes[serial] else {
             return worker
         }
@@ -104,14 +171,44 @@ final class SupervisorStatus: StatusSource {
         let usage = ProcessUsage(pid: Int(process.pid))
         worker.residentBytes = usage?.residentBytes
         worker.processorNanoseconds = usage?.processorNanoseconds
+        worker.descriptorLimit = descriptorLimit
         worker.openDescriptors = ProcessUsage.openDescriptors(pid: Int(process.pid))
+        // An adopted worker runs the program from before the upgrade until it is replaced.
+        worker.version = process.isAdopted ? nil : Version.text
+        addLoad(of: process, slot, to: &worker)
         return worker
+    }
+
+    private func addLoad(
+        of process: WorkerProcess,
+        _ slot: WorkerSlot,
+        to worker: inout FleetSnapshot.Worker
+    ) {
+        let load = process.scoreboard.load
+        let now = supervisor.loop.now
+        // A loop that waits for events is well: then it has just turned, so to speak.
+        let beganAt = load.turnStartedAt
+        worker.heartbeatAge = beganAt > 0 ? Int((now - min(beganAt, now)) / 1_000_000) : 0
+        worker.loopLagMicroseconds = Int(clamping: load.lag / 1_000)
+        worker.queuedBytes = UInt64(load.bytesQueued)
+        if load.oldestStream > 0, load.streams > 0 {
+            worker.oldestStreamSeconds = Int((now - min(load.oldestStream, now)) / 1_000_000_000)
+        }
+        if case .draining(let deadline) = slot.state {
+            worker.drainSeconds = seconds(until: deadline)
+            worker.drainingStreams = UInt64(load.streams)
+        }
+    }
+
+    private func seconds(until time: UInt64) -> Int {
+        Int((time - min(time, supervisor.loop.now)) / 1_000_000_000)
     }
 
     private static func state(_ state: WorkerSlot.State) -> FleetSnapshot.WorkerState? {
         switch state {
         // A vacant slot gets its process in the same turn.
-        case .vacant, .booting, .probing: .booting
+        case .vacant, .booting: .booting
+        case .probing: .probing
         case .backoff: .backoff
         case .ready: .ready
         case .draining, .stopping: .draining

@@ -66,6 +66,7 @@ final class AttemptAnswer: UpstreamSink {
 
     override func upstreamHead(_ head: ResponseHead, in bytes: Span<UInt8>) {
         guard phase == .waiting else { return }
+        exchange.connection.journal.isAtWork()
         ResponseFields.append(head, in: bytes, to: fields)
         let isSuccess = (200..<300).contains(head.status)
         if isSuccess, let framing = framing(head, bytes) {
@@ -100,6 +101,7 @@ final class AttemptAnswer: UpstreamSink {
     override func upstreamData(_ bytes: Span<UInt8>) {
         switch phase {
         case .buffering:
+            exchange.connection.journal.isAtWork()
             let buffer = body ?? worker.buffers.take()
             body = buffer
             buffer.append(bytes)
@@ -111,6 +113,7 @@ final class AttemptAnswer: UpstreamSink {
                 )
             )
         case .streaming:
+            exchange.connection.journal.isAtWork()
             let buffer = pending ?? worker.buffers.take()
             pending = buffer
             pipe?.take(bytes, worker.streamWork, to: buffer)
@@ -125,6 +128,7 @@ final class AttemptAnswer: UpstreamSink {
     }
 
     override func upstreamEnded(_ result: UpstreamResult) {
+        if phase != .over { exchange.connection.journal.isAtWork() }
         switch (result, phase) {
         case (.complete, .buffering(let status)): judge(status)
         case (.complete, .streaming): streamCompleted()

@@ -145,6 +145,7 @@ extension Exchange {
 
     private func upstreamIsReady() {
         guard phase == .between, machine.isAttempting else { return }
+        connection.journal.isAtWork()
         preparingDeadline.clear()
         beginAttempt(nil)
     }

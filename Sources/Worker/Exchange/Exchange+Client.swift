@@ -30,7 +30,7 @@ extension Exchange {
         writer.field("x-accel-buffering", "no")
         if let fields { connection.append(fields) }
         appendFacts()
-        connection.beginStream(writer)
+        connection.beginStream(writer, isArray: request.writesArray)
     }
 
     /// Appends the fields that tell what happened.

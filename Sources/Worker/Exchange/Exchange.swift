@@ -399,6 +399,7 @@ final class Exchange: EventHandler {
 
     override func timerFired(kind: UInt32, id: TimerID) {
         guard phase != .ended else { return }
+        connection.journal.isAtWork()
         switch kind {
         case Self.backoffKind:
             perform(machine.wakeUp(now: worker.loop.now))
@@ -435,7 +436,7 @@ final class Exchange: EventHandler {
         if connection.outputBytes == 0 {
             let out = ByteBuffer(capacity: 64)
             StreamWriter.appendKeepalive(request.format, to: out)
-            out.withBytes { connection.stream($0) }
+            out.withBytes { connection.streamFiller($0) }
         }
         armKeepalive()
         connection.flush()

@@ -5,6 +5,7 @@ import HTTP
 import Log
 import Loop
 import Metrics
+import Scoreboard
 import System
 
 /// Turns finished requests into metrics and access-log lines, and sends both on in batches.
@@ -29,6 +30,9 @@ final class Accounting: EventHandler {
     private var isMetricsScheduled = false
     private var inFlight = 0
     private var streams = 0
+    /// When the oldest open stream began, 0 for none, and whether that one has ended since.
+    private var oldestStream: UInt64 = 0
+    private var oldestHasEnded = false
     /// When the request that is being counted ended.
     private var now: UInt64 = 0
 
@@ -41,22 +45,42 @@ final class Accounting: EventHandler {
     // MARK: Facts
 
     func connectionsChanged() {
-        scheduleMetrics()
+        loadChanged()
     }
 
     func requestBegan() {
         inFlight += 1
-        scheduleMetrics()
+        loadChanged()
     }
 
     /// The client left before its request was whole.
     func requestAbandoned() {
         inFlight -= 1
+        loadChanged()
+    }
+
+    func streamBegan(_ connection: ClientConnection) {
+        streams += 1
+        if oldestStream == 0, let start = connection.ledger.firstByteAt {
+            oldestStream = start
+            oldestHasEnded = false
+            worker.scoreboard.set(oldestStream: start)
+        }
+        loadChanged()
+    }
+
+    /// The supervisor has lost what it was told.
+    func recount() {
+        encoder.markAllDirty()
         scheduleMetrics()
     }
 
-    func streamBegan() {
-        streams += 1
+    private func loadChanged() {
+        worker.scoreboard.set(
+            requests: inFlight,
+            streams: streams,
+            connections: worker.connectionCount
+        )
         scheduleMetrics()
     }
 
@@ -64,10 +88,14 @@ final class Accounting: EventHandler {
         // Read anew: most requests begin and end within one turn of the loop.
         now = Syscalls.monotonicNanoseconds()
         inFlight -= 1
-        if connection.isStreaming { streams -= 1 }
+        if connection.isStreaming {
+            streams -= 1
+            if connection.ledger.firstByteAt == oldestStream { oldestHasEnded = true }
+        }
+        worker.scoreboard.requestEnded()
         count(connection.ledger)
         if worker.logsAccess { writeLine(connection) }
-        scheduleMetrics()
+        loadChanged()
     }
 
     private func count(_ ledger: borrowing RequestLedger) {
@@ -161,6 +189,7 @@ final class Accounting: EventHandler {
     }
 
     override func timerFired(kind: UInt32, id: TimerID) {
+        worker.scoreboard.workingForNone()
         if kind == Self.logKind {
             isLogScheduled = false
             worker.log.flush()
@@ -177,7 +206,22 @@ final class Accounting: EventHandler {
         worker.log.flush()
     }
 
+    /// Not at every end of a stream, since it looks at all connections.
+    private func findOldestStream() {
+        guard oldestHasEnded else { return }
+        oldestHasEnded = false
+        oldestStream = 0
+        if streams > 0 {
+            for connection in worker.connections.values where connection.isStreaming {
+                guard let start = connection.ledger.firstByteAt else { continue }
+                if oldestStream == 0 || start < oldestStream { oldestStream = start }
+            }
+        }
+        worker.scoreboard.set(oldestStream: oldestStream)
+    }
+
     private func flushMetrics() {
+        findOldestStream()
         setGauges()
         var isComplete = true
         if records.isEmpty {

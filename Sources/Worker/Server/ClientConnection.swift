@@ -7,6 +7,7 @@ import JSON
 import Log
 import Loop
 import Metrics
+import Scoreboard
 import System
 
 /// One client's connection: reads requests, hands them to the gateway, writes answers.
@@ -34,40 +35,51 @@ final class ClientConnection: EventHandler {
     private static let readBytesMax = 256 << 10
     /// Requests answered in a row before other connections get their turn.
     private static let requestsPerTurnMax = 16
-    /// How long what a refused client still sends is thrown away.
-    private static let lingerNanoseconds: UInt64 = 2_000_000_000
-    /// How much of it.
+    /// How much of what a refused client still sends is thrown away.
     private static let lingerBytesMax = 4 << 20
 
     let worker: Worker
-    let handoffID: UInt32
-    private let fd: OwnedFD
-    private var token = EventToken.none
-    private var interest = Interest.read
-    private(set) var state = State.idle
-    private var deadline = MovingDeadline()
+    let handed: HandedConnection
+    let fd: OwnedFD
+    private(set) var token = EventToken.none
+    private(set) var interest = Interest.read
+    var state = State.idle
+    var deadline = MovingDeadline()
+    var journal: ConnectionJournal
 
-    private(set) var intake = RequestIntake()
+    var intake = RequestIntake()
     var ledger = RequestLedger()
     private var credential = CredentialMemo()
     /// The request's way through an upstream; nil when the gateway answers by itself.
     var exchange: Exchange?
-    private var answer = AnswerWriter()
-    private var isAnswerComplete = false
-    private var closesAfterAnswer = false
-    private var lingersAfterAnswer = false
-    private var isProcessing = false
+    var answer = AnswerWriter()
+    var isAnswerComplete = false
+    var closesAfterAnswer = false
+    var lingersAfterAnswer = false
+    private(set) var isProcessing = false
     /// Requests that were read wait for the end of the turn.
     private var hasBacklog = false
     /// Whether the answer is a stream.
-    private(set) var isStreaming = false
-    private var hasStarted = false
+    var isStreaming = false
+    /// Whether a byte was ever read.
+    private(set) var hasStarted = false
+    /// When the client last took bytes of the answer, 0 before.
+    var movedAt: UInt64 = 0
+    /// Bytes that wait for the client, as the worker's total has them.
+    var queuedBytes = 0
     private var lingerBytes = 0
 
-    init(worker: Worker, fd: consuming OwnedFD, handoffID: UInt32) {
+    /// The claim of the connection is taken.
+    init(
+        worker: Worker,
+        fd: consuming OwnedFD,
+        _ handed: HandedConnection,
+        _ journal: ConnectionJournal
+    ) {
         self.worker = worker
         self.fd = fd
-        self.handoffID = handoffID
+        self.handed = handed
+        self.journal = journal
         super.init()
     }
 
@@ -81,6 +93,7 @@ final class ClientConnection: EventHandler {
     // MARK: Events
 
     override func ready(_ readiness: Readiness, token: EventToken) {
+        journal.isAtWork()
         switch state {
         case .idle, .reading:
             // What was read already comes first, or a pipelining client would fill the memory.
@@ -103,6 +116,7 @@ final class ClientConnection: EventHandler {
 
     override func timerFired(kind: UInt32, id: TimerID) {
         guard deadline.hasPassed(on: worker.loop, self, kind: Self.deadlineKind) else { return }
+        journal.isAtWork()
         switch state {
         case .idle, .lingering: close()
         case .reading: refuse(intake.isInBody ? .bodyTimeout : .headTimeout)
@@ -112,17 +126,20 @@ final class ClientConnection: EventHandler {
     }
 
     override func turnEnded() {
-        hasBacklog = false
-        guard state == .idle || state == .reading else { return }
-        process()
+        journal.isAtWork()
+        if hasBacklog {
+            hasBacklog = false
+            if state == .idle || state == .reading { process() }
+        }
+        if state == .idle, !hasBacklog { worker.drain?.look(at: self) }
     }
 
-    private func setDeadline(_ nanoseconds: UInt64) {
+    func setDeadline(_ nanoseconds: UInt64) {
         let due = worker.loop.now &+ nanoseconds
         deadline.set(due, on: worker.loop, self, kind: Self.deadlineKind)
     }
 
-    private func setInterest(_ wanted: Interest) {
+    func setInterest(_ wanted: Interest) {
         guard wanted != interest else { return }
         interest = wanted
         worker.loop.modify(token, wanted)
@@ -130,7 +147,13 @@ final class ClientConnection: EventHandler {
 
     // MARK: Reading
 
-    private func receive() {
+    /// Reads what has arrived.
+    func receive() {
+        guard journal.take() else {
+            forget()
+            return
+        }
+        journal.isAtWork()
         let target = intake.readTarget(worker.buffers)
         let limit = min(target.limit, Self.readBytesMax)
         let outcome = Syscalls.receive(
@@ -141,15 +164,17 @@ final class ClientConnection: EventHandler {
         )
         switch outcome {
         case .bytes(let count):
+            journal.received(count)
             worker.metrics.count(.clientBytesIn, by: count)
             if !hasStarted {
                 hasStarted = true
-                worker.reports.add(handoffID, .started)
+                worker.reports.add(handed.id, .started)
             }
             if state == .idle { beginRequest() }
             process()
         case .wouldBlock:
             intake.releaseIfEmpty(worker.buffers)
+            if !hasStarted { journal.giveBack() }
         case .endOfStream, .failed:
             close()
         }
@@ -160,12 +185,14 @@ final class ClientConnection: EventHandler {
         ledger = RequestLedger()
         ledger.startedAt = worker.loop.now
         ledger.id = worker.ids.next()
+        movedAt = 0
+        journal.requestBegan(at: ledger.startedAt, ledger.id)
         worker.requestBegan()
         setDeadline(worker.timeouts.clientHead)
     }
 
     /// Goes on with what has been read, request by request.
-    private func process() {
+    func process() {
         isProcessing = true
         defer { isProcessing = false }
         for _ in 0..<Self.requestsPerTurnMax {
@@ -196,6 +223,7 @@ final class ClientConnection: EventHandler {
                 case .body:
                     deadline.clear()
                     state = .responding
+                    journal.requestRead()
                     ledger.bytesIn += intake.bodyRange.count
                     worker.gateway.handle(self)
                 }
@@ -225,7 +253,11 @@ final class ClientConnection: EventHandler {
             return worker.gateway.admit(head, bytes, &ledger, &credential)
         }
         ledger.bytesIn = intake.headBytes
-        if case .generated = ledger.id { ledger.id = generated }
+        journal.headRead(ledger.endpoint, isHead: ledger.isHead)
+        switch ledger.id {
+        case .generated: ledger.id = generated
+        case .client(let range): intake.input?.withBytes(in: range) { journal.requestNamed($0) }
+        }
         switch admission {
         case .refused(let error, let hasBody):
             // What is left of the body would be taken for the next request.
@@ -244,194 +276,42 @@ final class ClientConnection: EventHandler {
     }
 
     private func sendContinue() {
-        answer.buffer(worker.buffers).append("HTTP/1.1 100 Continue\r\n\r\n")
-        guard let output = answer.output else { return }
+        let output = answer.buffer(worker.buffers)
+        output.append("HTTP/1.1 100 Continue\r\n\r\n")
+        journal.interimQueued(output.count)
         // What the client has no room for goes out before the answer.
-        _ = Syscalls.send(fd.raw, from: output)
+        _ = send(output)
         answer.releaseIfEmpty(worker.buffers)
     }
 
-    // MARK: Answering
-
-    /// Bytes that wait for the client.
-    var outputBytes: Int { answer.count }
-
-    /// Starts the head of the answer; the caller adds fields and calls one of the methods below.
-    func beginAnswer(status: Int) -> HeadWriter {
-        precondition(state == .responding || state == .reading, "an answer in state \(state)")
-        state = .responding
-        ledger.status = status
-        ledger.firstByteAt = ledger.firstByteAt ?? Syscalls.monotonicNanoseconds()
-        closesAfterAnswer = closesAfterAnswer || !ledger.keepsAlive || worker.isDraining
-        let writer = answer.begin(
-            status: status,
-            ledger: ledger,
-            head: intake.input,
-            date: worker.currentDate(),
-            pool: worker.buffers
-        )
-        worker.cors.appendFields(for: ledger.origin, in: intake.input, to: writer)
-        return writer
-    }
-
-    /// Ends the head of an answer whose body is known, and the answer with it.
-    func finishAnswer(_ writer: HeadWriter, body: Span<UInt8>) {
-        if !HTTPStatus.hasNoBody(ledger.status) { writer.contentLength(body.count) }
-        endHead(writer)
-        if !ledger.isHead { answer.buffer(worker.buffers).append(body) }
-        finishAnswer()
-    }
-
-    /// Ends the head of an answer whose body follows piece by piece.
-    func beginStream(_ writer: HeadWriter) {
-        if ledger.isHTTP10 {
-            // HTTP/1.0 knows no chunks: the end of the connection ends the body.
-            closesAfterAnswer = true
+    /// Sends what is queued, as far as the client takes it.
+    func send(_ output: ByteBuffer) -> WriteOutcome {
+        journal.willWrite(output.count)
+        let outcome = Syscalls.send(fd.raw, from: output)
+        if case .bytes(let count) = outcome {
+            journal.wrote(count)
+            worker.scoreboard.sent(count)
         } else {
-            writer.chunked()
-            answer.beginChunks()
+            journal.wrote(0)
         }
-        endHead(writer)
-        isStreaming = true
-        worker.streamBegan()
+        noteQueue(output.count)
+        return outcome
     }
 
-    private func endHead(_ writer: HeadWriter) {
-        if closesAfterAnswer {
-            writer.connectionClose()
-        } else if ledger.isHTTP10 {
-            writer.field("connection", "keep-alive")
-        }
-        writer.end()
+    /// Keeps the worker's total of waiting bytes.
+    func noteQueue(_ bytes: Int) {
+        guard bytes != queuedBytes else { return }
+        worker.queueChanged(by: bytes - queuedBytes)
+        queuedBytes = bytes
     }
 
-    func stream(_ bytes: Span<UInt8>) {
-        answer.stream(bytes, worker.buffers)
-    }
-
-    /// Ends a stream.
-    func endStream() {
-        answer.endStream(worker.buffers)
-        finishAnswer()
-    }
-
-    /// Where the lines of the head that is being written go.
-    var headBuffer: ByteBuffer { answer.buffer(worker.buffers) }
-
-    /// Adds whole field lines to the head that is being written.
-    func append(_ fieldLines: ByteBuffer) {
-        answer.buffer(worker.buffers).append(fieldLines)
-    }
-
-    /// Answers with an error in the client's dialect; `addFields` may add lines to the head.
-    func answerError(_ error: APIError, _ addFields: () -> Void = {}) {
-        ledger.error = error.code
-        if ledger.ending == .complete { ledger.ending = .refused }
-        if error.closesConnection { closesAfterAnswer = true }
-        let shape = ledger.endpoint?.format.errorShape ?? .openAI
-        let writer = beginAnswer(status: error.status(as: shape))
-        error.appendFields(to: writer)
-        addFields()
-        let body = ByteBuffer(capacity: 512)
-        error.append(as: shape, of: ledger, head: intake.input, to: body)
-        body.withBytes { finishAnswer(writer, body: $0) }
-    }
-
-    /// Answers a request that is not read to its end, and closes.
-    private func refuse(_ error: APIError) {
-        if error.closesConnection { lingersAfterAnswer = true }
-        answerError(error)
-    }
-
-    private func finishAnswer() {
-        isAnswerComplete = true
-        flush()
-    }
-
-    /// Writes what waits for the client, as far as it takes it.
-    func flush() {
-        guard state == .responding else { return }
-        if let output = answer.output, !output.isEmpty {
-            var hasMoved = false
-            switch Syscalls.send(fd.raw, from: output) {
-            case .bytes(let count):
-                hasMoved = true
-                ledger.bytesOut += count
-                worker.metrics.count(.clientBytesOut, by: count)
-            case .wouldBlock:
-                break
-            case .failed:
-                clientLeft(.clientClosed)
-                return
-            }
-            guard output.isEmpty else {
-                setInterest(interest.union(.write))
-                // What the upstream adds is no sign of life of the client.
-                if hasMoved || !deadline.isSet { setDeadline(worker.timeouts.idle) }
-                return
-            }
-        }
-        answer.releaseIfEmpty(worker.buffers)
-        if interest.contains(.write) {
-            setInterest(interest.contains(.read) ? .read : .peerEnd)
-        }
-        deadline.clear()
-        if isAnswerComplete {
-            answered()
-        } else {
-            exchange?.clientDrained()
-        }
-    }
-
-    /// The answer is out.
-    private func answered() {
-        worker.requestEnded(self)
-        exchange = nil
-        isAnswerComplete = false
-        isStreaming = false
-        // Without interest in reading, a pipelined request waits in the kernel.
-        let hasUnread = intake.isInBody || !interest.contains(.read)
-        let mustLinger = lingersAfterAnswer || (closesAfterAnswer && hasUnread)
-        intake.finishRequest(worker.buffers)
-        if mustLinger {
-            linger()
-        } else if closesAfterAnswer {
-            close()
-        } else {
-            state = .idle
-            setInterest(.read)
-            setDeadline(worker.timeouts.clientIdle)
-            if intake.holdsBytes {
-                if !isProcessing { process() }
-            } else if worker.isDraining {
-                drain()
-            }
-        }
-    }
-
-    // MARK: The end
-
-    private func clientLeft(_ ending: AccessLogLine.Ending) {
-        exchange?.cancel()
-        exchange = nil
-        ledger.ending = ending
-        if ledger.status == 0 { ledger.status = 499 }
-        worker.requestEnded(self)
-        close()
-    }
-
-    private func linger() {
-        state = .lingering
-        Syscalls.shutdown(fd.raw, .write)
-        setInterest(.read)
-        setDeadline(Self.lingerNanoseconds)
-    }
-
+    /// Throws away what a client sends that was answered.
     private func discard() {
         let buffer = worker.buffers.take()
         defer { worker.buffers.give(buffer) }
         switch Syscalls.receive(fd.raw, into: buffer, minimum: Self.readBytesMin) {
         case .bytes(let count):
+            journal.received(count)
             lingerBytes += count
             if lingerBytes > Self.lingerBytesMax { close() }
         case .wouldBlock:
@@ -439,54 +319,6 @@ final class ClientConnection: EventHandler {
         case .endOfStream, .failed:
             close()
         }
-    }
-
-    /// Closes an idle connection, so that its worker can go; a busy one ends with its answer.
-    func drain() {
-        guard state == .idle, !intake.holdsBytes else { return }
-        // A request that has arrived already would be lost.
-        receive()
-        guard state == .idle else { return }
-        if hasStarted { close() } else { giveBack(.draining) }
-    }
-
-    /// Lets go of a connection that nothing was read from; it stays open for another worker.
-    func giveBack(_ reason: ConnectionReport.Reason) {
-        precondition(state == .idle && !hasStarted, "a used connection cannot be given back")
-        letGo()
-        worker.connectionGivenBack(self, reason)
-    }
-
-    /// Ends the connection whatever it is doing.
-    func abort() {
-        guard state != .closed else { return }
-        if state == .responding {
-            closesAfterAnswer = true
-            exchange?.stop()
-        }
-        switch state {
-        case .responding: clientLeft(.stopped)
-        case .idle, .reading, .lingering: close()
-        case .closed: break
-        }
-    }
-
-    private func close() {
-        guard state != .closed else { return }
-        if state == .reading { worker.requestAbandoned() }
-        letGo()
-        // The supervisor's copy of the descriptor may live a moment longer than ours; without this
-        // the client would see the end only then.
-        Syscalls.shutdown(fd.raw, .write)
-        worker.connectionClosed(self)
-    }
-
-    private func letGo() {
-        state = .closed
-        deadline.cancel(on: worker.loop)
-        worker.loop.deregister(token)
-        intake.release(worker.buffers)
-        answer.release(worker.buffers)
     }
 
     /// The client's address, for the log.

@@ -2,6 +2,7 @@
 import Control
 import Log
 import Loop
+import Scoreboard
 import System
 
 /// Listens to the supervisor: takes connections over, drains when told to.
@@ -19,6 +20,7 @@ final class ControlHandler: EventHandler {
     }
 
     override func ready(_ readiness: Readiness, token: EventToken) {
+        worker.scoreboard.workingForNone()
         for _ in 0..<Self.messagesPerTurnMax {
             switch channel.receive() {
             case .nothing:
@@ -45,13 +47,16 @@ final class ControlHandler: EventHandler {
     private func handle(_ message: ControlMessage, _ descriptors: [Int32]) {
         switch message {
         case .connections(let connections):
+            #if DEBUG
+            worker.faults.connectionReceived()
+            #endif
             for (connection, descriptor) in zip(connections, descriptors) {
-                worker.accept(OwnedFD(owning: descriptor), id: connection.id)
+                worker.accept(OwnedFD(owning: descriptor), connection)
             }
         case .drain(let order):
-            worker.drain(deadlineMilliseconds: UInt64(order.hardMilliseconds))
+            worker.drain(order)
         case .recount:
-            break
+            worker.recount()
         case .ready, .report, .drained:
             worker.log.log(.error, "the supervisor sent a worker's message")
         }
@@ -60,8 +65,6 @@ final class ControlHandler: EventHandler {
     /// This process had no room for the descriptors; the supervisor still has its copies.
     private func refuse(_ message: ControlMessage) {
         guard case .connections(let connections) = message else { return }
-        for connection in connections {
-            worker.reports.add(connection.id, .refused, .noDescriptor)
-        }
+        for connection in connections { worker.refuse(connection) }
     }
 }

@@ -68,6 +68,12 @@ final class Gateway {
         _ bytes: Span<UInt8>,
         _ ledger: inout RequestLedger
     ) throws(APIError) -> Endpoint {
+        #if DEBUG
+        if worker.faults.has(.paths), bytes.hasPrefix("/fault/", at: head.path.lowerBound) {
+            ledger.query = head.query
+            return .health
+        }
+        #endif
         if let match = RequestPath.match(bytes.extracting(head.path)) {
             ledger.pathName = match.name.map {
                 (head.path.lowerBound + $0.lowerBound)..<(head.path.lowerBound + $0.upperBound)
@@ -127,8 +133,17 @@ final class Gateway {
             answerOptions(connection, endpoint)
             return
         }
+        #if DEBUG
+        if worker.faults.handle(connection) { return }
+        #endif
         switch endpoint {
         case .health:
+            #if DEBUG
+            if worker.faults.has(.probeFail) {
+                connection.answerError(APIError(500, .server, "fault", "A fault was asked for."))
+                return
+            }
+            #endif
             let writer = connection.beginAnswer(status: 200)
             writer.field("content-type", "application/json")
             connection.finishAnswer(writer, body: Self.healthy.span)

@@ -33,7 +33,7 @@ final class ModelCatalog {
     func answerList(_ connection: ClientConnection, isGemini: Bool = false) {
         // A client that leaves meanwhile takes its connection along.
         listings.whenFresh { [weak connection] in
-            guard let connection, connection.state == .responding else { return }
+            guard let connection, connection.awaitsAnswer else { return }
             let body = ByteBuffer(capacity: 4096)
             var writer = JSONWriter(body)
             writer.beginObject()
@@ -64,7 +64,7 @@ final class ModelCatalog {
         }
         // A client that leaves meanwhile takes its connection along.
         listings.whenFresh { [weak connection] in
-            guard let connection, connection.state == .responding else { return }
+            guard let connection, connection.awaitsAnswer else { return }
             guard let entry = self.entry(id, for: connection.ledger.key) else {
                 connection.answerError(.modelNotFound(id))
                 return

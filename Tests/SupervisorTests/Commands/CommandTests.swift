@@ -61,6 +61,11 @@ import Testing
         Accepted("import sap-proxy a.json --output=o") {
             $0 == .importing(ImportCommand(path: "a.json", output: "o"))
         },
+        Accepted("reload") { $0 == .operating(OperatorCommand(.reload)) },
+        Accepted("scale 256") { $0 == .operating(OperatorCommand(.scale(256))) },
+        Accepted("stop") { $0 == .operating(OperatorCommand(.stop(now: false))) },
+        Accepted("stop --now") { $0 == .operating(OperatorCommand(.stop(now: true))) },
+        Accepted("upgrade") { $0 == .operating(OperatorCommand(.upgrade)) },
         Accepted("help import") { $0 == .help(.importing) },
         Accepted("version") { $0 == .version },
         Accepted("--version") { $0 == .version },
@@ -81,7 +86,7 @@ import Testing
     }
 
     private static let commands =
-        "commands: serve, check, status, import, version, help; \"apus help\" explains them"
+        "commands: serve, check, status, reload, scale, stop, upgrade, import, version, help; \"apus help\" explains them"
     private static let serveUsage =
         "usage: apus serve [--config FILE] [--listen ADDR]... [--status ADDR] [--workers N]"
     private static let statusUsage =
@@ -92,8 +97,21 @@ import Testing
     private static let refused: [(line: String, problem: String, help: String)] = [
         ("stauts", "unknown command \"stauts\", did you mean \"status\"?", commands),
         ("Serve", "unknown command \"Serve\", did you mean \"serve\"?", commands),
-        ("reload", "unknown command \"reload\"", commands),
-        ("stop now", "unknown command \"stop\"", commands),
+        ("relaod", "unknown command \"relaod\", did you mean \"reload\"?", commands),
+        ("stop now", "unexpected argument \"now\"", "usage: apus stop [--now]"),
+        (
+            "stop --no", "unknown option \"--no\", did you mean \"--now\"?",
+            "usage: apus stop [--now]"
+        ),
+        (
+            "reload --now", "--now is an option of apus stop, not of apus reload",
+            "usage: apus reload"
+        ),
+        ("scale", "apus scale needs N", "usage: apus scale N"),
+        ("scale 0", "\"0\" is no number from 1 to 256", "usage: apus scale N"),
+        ("scale 257", "\"257\" is no number from 1 to 256", "usage: apus scale N"),
+        ("scale four", "\"four\" is no number from 1 to 256", "usage: apus scale N"),
+        ("scale 2 3", "unexpected argument \"3\"", "usage: apus scale N"),
         (
             "apus.json",
             "unknown command \"apus.json\", did you mean \"apus serve --config apus.json\"?",
@@ -195,7 +213,7 @@ import Testing
         let page = HelpText.page(nil)
         #expect(page.split(separator: "\n", omittingEmptySubsequences: false).count <= 24)
         for name in CommandName.allCases { #expect(page.contains("\n  \(name.rawValue) ")) }
-        for later in ["reload", "scale", "stop", "keys", "explain", "bench"] {
+        for later in ["keys", "explain", "bench"] {
             #expect(!page.contains("\n  \(later)"))
         }
     }

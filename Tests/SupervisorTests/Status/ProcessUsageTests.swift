@@ -5,9 +5,9 @@ import Testing
 @testable import Supervisor
 
 @Suite struct ProcessUsageTests {
-    /// A line of /proc/PID/stat; fields 14, 15 and 24 are 7, 3 and 1000.
+    /// A line of /proc/PID/stat; fields 14 to 17 and 24 are 7, 3, 20, 4 and 1000.
     private static func stat(_ name: String) -> String {
-        "4711 (\(name)) S 1 4711 4711 0 -1 4194560 555 0 2 0 7 3 0 0 20 0 1 0 999 8192000 1000 "
+        "4711 (\(name)) S 1 4711 4711 0 -1 4194560 555 0 2 0 7 3 20 4 20 0 1 0 999 8192000 1000 "
             + "18446744073709551615 1 1 0 0 0 0 0 4096 0 0 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
     }
 
@@ -19,6 +19,7 @@ import Testing
         let usage = ProcessUsage(stat: Self.stat(name), pageBytes: 4096)
         #expect(usage?.processorNanoseconds == 100_000_000)
         #expect(usage?.residentBytes == 4_096_000)
+        #expect(usage?.endedChildrenNanoseconds == 240_000_000)
     }
 
     @Test(

@@ -20,10 +20,12 @@ import Testing
 
     private static let host = "Host: x\r\n\r\n"
     private static let list = """
-        /livez    200 while the supervisor runs
-        /readyz   200 while requests are served, else 503 with the reason
-        /status   the fleet as JSON; /status?full adds every worker
-        /metrics  Prometheus text
+        /            in a browser the dashboard, else this list
+        /livez       200 while the supervisor runs
+        /readyz      200 while requests are served, else 503 with the reason
+        /status      the fleet as JSON; /status?full adds every worker
+        /status.txt  the fleet as text
+        /metrics     Prometheus text
 
         """
 
@@ -43,6 +45,36 @@ import Testing
             request: "GET / HTTP/1.1\r\n" + host,
             head: "HTTP/1.1 200 OK",
             body: "Apus \(Version.text): status of the supervisor and its workers\n\n" + list
+        ),
+        Case(
+            request: "GET / HTTP/1.1\r\nAccept: */*\r\n" + host,
+            head: "HTTP/1.1 200 OK",
+            fields: ["content-type: text/plain; charset=utf-8", "vary: accept"]
+        ),
+        Case(
+            request: "GET / HTTP/1.1\r\nAccept: text/html,application/xml;q=0.9\r\n" + host,
+            head: "HTTP/1.1 200 OK",
+            fields: [
+                "content-type: text/html; charset=utf-8", "vary: accept",
+                "x-content-type-options: nosniff", "referrer-policy: no-referrer",
+                "cache-control: no-store",
+            ]
+        ),
+        Case(
+            request: "HEAD / HTTP/1.1\r\nAccept: text/html\r\n" + host,
+            head: "HTTP/1.1 200 OK",
+            fields: ["content-type: text/html; charset=utf-8"],
+            body: ""
+        ),
+        Case(
+            request: "POST / HTTP/1.1\r\nAccept: text/html\r\nContent-Length: 0\r\n" + host,
+            head: "HTTP/1.1 405 Method Not Allowed",
+            fields: ["allow: GET, HEAD"]
+        ),
+        Case(
+            request: "GET /status.txt HTTP/1.1\r\n" + host,
+            head: "HTTP/1.1 200 OK",
+            fields: ["content-type: text/plain; charset=utf-8"]
         ),
         Case(
             request: "GET http://x HTTP/1.1\r\n" + host,

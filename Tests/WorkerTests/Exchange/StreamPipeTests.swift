@@ -206,6 +206,23 @@ struct StreamPipeTests {
         )
     }
 
+    @Test("the text of an older completion is content that goes out at once")
+    func completionText() {
+        let work = StreamWork()
+        let out = ByteBuffer()
+        var relay = StreamPipe(
+            StreamPipe.Settings(upstream: .completions, client: .completions),
+            AnswerIdentity(unique: "u", created: 1, model: "m")
+        )
+        let empty = #"data: {"choices":[{"index":0,"text":"","finish_reason":null}]}"# + "\n\n"
+        relay.take(empty.utf8.span, work, to: out)
+        #expect(!relay.hasContent)
+        let piece = #"data: {"choices":[{"index":0,"text":"hi","finish_reason":null}]}"# + "\n\n"
+        relay.take(piece.utf8.span, work, to: out)
+        #expect(relay.hasContent)
+        #expect(out.text == empty + piece)
+    }
+
     @Test("an event of one megabyte passes, one beyond the limit does not")
     func largeEvents() {
         let work = StreamWork()

@@ -10,7 +10,7 @@ import Testing
 @Suite("Draining a worker")
 struct DrainTests {
     /// Longer than any of these tests takes.
-    private static let deadline: UInt64 = 20_000
+    private static let deadline: UInt32 = 20_000
 
     @Test("a connection whose stream began before the drain ends with its stream")
     func streamEndsConnection() throws {
@@ -23,7 +23,7 @@ struct DrainTests {
         let client = try harness.client()
         try client.send(TestRequest.chat("up/m", stream: true))
         try client.wait(for: "\"a\"")
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
         try harness.turn()
         #expect(harness.worker.connectionCount == 1)
         client.close()
@@ -42,7 +42,7 @@ struct DrainTests {
         let client = try harness.client()
         try client.send(TestRequest.chat("up/m", stream: true))
         try client.wait(for: "\"a\"")
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
         server.peers[0].say(
             TestUpstream.chunk(TestUpstream.finish + TestUpstream.done) + TestUpstream.end
         )
@@ -63,12 +63,12 @@ struct DrainTests {
         let client = TestClient(OwnedFD(owning: pair.first), loop: harness.loop)
         let theirs = OwnedFD(owning: pair.second)
         let copy = try theirs.duplicate()
-        harness.worker.accept(theirs, id: 77)
+        harness.hand(theirs)
         try harness.turn()
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
         try harness.turn()
         harness.readReports()
-        let ofUnused = harness.reports.filter { $0.id == 77 }
+        let ofUnused = harness.reports.filter { $0.id == harness.lastID }
         #expect(ofUnused.map(\.event) == [.received, .refused])
         #expect(ofUnused.last?.reason == .draining)
         #expect(harness.reports.last { $0.id == 1 }?.event == .closed)
@@ -85,7 +85,7 @@ struct DrainTests {
         try client.send(TestRequest.get("/health"))
         _ = try client.answer()
         try client.send(TestRequest.get("/health"))
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
         let answer = try client.answer()
         #expect(answer.status == 200)
         #expect(answer["connection"] == "close")
@@ -98,7 +98,7 @@ struct DrainTests {
         let harness = try WorkerHarness()
         let client = try harness.client()
         try client.send(TestRequest.get("/health"))
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
         #expect(try client.answer().status == 200)
         try client.waitForEnd()
     }
@@ -111,8 +111,8 @@ struct DrainTests {
             try client.send(TestRequest.get("/health"))
             _ = try client.answer()
         }
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
+        harness.drain(Self.deadline)
         try harness.turn()
         harness.readReports()
         #expect(harness.drainedCount == 1)
@@ -125,7 +125,7 @@ struct DrainTests {
         let client = try harness.client()
         try client.send(TestRequest.chat("demo/hang"))
         try harness.turn()
-        harness.worker.drain(deadlineMilliseconds: 30)
+        harness.drain(30)
         try client.waitForEnd()
         let lines = try harness.accessLines()
         #expect(lines.map { $0["ending"]?.string } == ["stopped"])
@@ -139,7 +139,7 @@ struct DrainTests {
         let busy = try harness.client()
         try busy.send(TestRequest.chat("demo/hang"))
         try harness.turn()
-        harness.worker.drain(deadlineMilliseconds: Self.deadline)
+        harness.drain(Self.deadline)
         let late = try harness.client()
         try harness.turn()
         harness.readReports()

@@ -5,6 +5,7 @@ import Control
 import Log
 import Loop
 import Metrics
+import Scoreboard
 import Support
 import System
 
@@ -20,6 +21,8 @@ final class WorkerHarness {
     let worker: Worker
     /// The supervisor's end of the control channel.
     let supervisor: ControlChannel
+    /// The page that the supervisor sees.
+    let board: Scoreboard
     private let logPipe: OwnedFD
     private let logEnd: OwnedFD
     private let logText = ByteBuffer()
@@ -44,6 +47,7 @@ final class WorkerHarness {
             (ours: ControlChannel(ours), theirs: ControlChannel(theirs))
         }
         supervisor = control.ours
+        board = try Scoreboard()
         let log = try Syscalls.pipe().numbers()
         let metrics = try Syscalls.pipe().numbers()
         logPipe = OwnedFD(owning: log.first)
@@ -60,6 +64,7 @@ final class WorkerHarness {
             loop: loop,
             channel: control.theirs,
             metricsPipe: OwnedFD(owning: metrics.second),
+            scoreboard: try Scoreboard(mapping: try board.duplicateDescriptor()),
             log: LogSink(descriptor: log.second, level: .info, format: .json, slot: 0),
             seed: 1
         )
@@ -84,20 +89,83 @@ final class WorkerHarness {
     }
 
     /// A new client; the worker has its connection already.
-    func client(sendBuffer: Int32? = nil) throws -> TestClient {
+    func client(sendBuffer: Int32? = nil, isKept: Bool = true) throws -> TestClient {
         let pair = try Syscalls.pairs(seqpacket: false).numbers()
         if let sendBuffer { Syscalls.setSendBuffer(pair.second, bytes: sendBuffer) }
-        handed += 1
-        worker.accept(OwnedFD(owning: pair.second), id: handed)
+        hand(OwnedFD(owning: pair.second), isKept: isKept)
         return TestClient(OwnedFD(owning: pair.first), loop: loop)
+    }
+
+    /// A new client over TCP, and the supervisor's copy of its connection.
+    func networkClient(
+        isKept: Bool = true,
+        receiveBuffer: Int32? = nil
+    ) throws -> (client: TestClient, copy: KeptCopy) {
+        let any = SocketAddress.ipv4(octets: [127, 0, 0, 1], port: 0)
+        let listener = try Syscalls.streamSocket(for: any)
+        try Syscalls.bind(listener.raw, any)
+        try Syscalls.listen(listener.raw, backlog: 1)
+        let client = try Syscalls.streamSocket(for: any)
+        if let receiveBuffer { Syscalls.setReceiveBuffer(client.raw, bytes: receiveBuffer) }
+        do throws(Errno) {
+            try Syscalls.connect(client.raw, try Syscalls.localAddress(listener.raw))
+        } catch {
+            guard error == .inProgress else { throw error }
+        }
+        guard isReadable(listener.raw) else { throw TestFailure("no connection") }
+        let accepted = try Syscalls.accept(listener.raw)
+        if receiveBuffer != nil { Syscalls.setSendBuffer(accepted.raw, bytes: 4096) }
+        let copy = KeptCopy(try accepted.duplicate())
+        hand(accepted, isKept: isKept)
+        return (TestClient(client, loop: loop), copy)
+    }
+
+    /// Offers a connection to the worker; its record has the number of its id.
+    func hand(_ fd: consuming OwnedFD, isKept: Bool = true, isRevoked: Bool = false) {
+        handed += 1
+        let connection = HandedConnection(id: handed, isKept: isKept, record: UInt16(handed))
+        board.offer(
+            Int(handed),
+            consumed: UInt64(Syscalls.bytesConsumed(fd.raw) ?? 0),
+            written: UInt64(Syscalls.bytesWritten(fd.raw) ?? 0)
+        )
+        if isRevoked { _ = board.revoke(Int(handed)) }
+        worker.accept(fd, connection)
+    }
+
+    /// Orders a drain with one deadline.
+    func drain(_ milliseconds: UInt32, spread: UInt16 = 0, returnsIdle: Bool = false) {
+        worker.drain(
+            DrainOrder(
+                softMilliseconds: milliseconds,
+                hardMilliseconds: milliseconds,
+                spreadMilliseconds: spread,
+                returnsIdle: returnsIdle
+            )
+        )
     }
 
     /// The connection that was made last.
     var lastID: UInt32 { handed }
 
+    /// The record of the connection that was made last.
+    var record: ConnectionRecord { board.record(Int(handed)) }
+
+    /// What was reported of one connection.
+    func events(of id: UInt32) -> [ConnectionReport.Event] {
+        readReports()
+        return reports.filter { $0.id == id }.map(\.event)
+    }
+
     /// Turns the loop a number of times without waiting long.
     func turn(_ times: Int = 3) throws {
         for _ in 0..<times { try loop.turn(waitMax: 1) }
+    }
+
+    /// Turns the loop for a while.
+    func turn(milliseconds: UInt64) throws {
+        let end = Syscalls.monotonicNanoseconds() + milliseconds * 1_000_000
+        while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 2) }
     }
 
     /// Takes what the worker has told its supervisor.
@@ -125,6 +193,20 @@ final class WorkerHarness {
         return logText.text.split(separator: "\n").map { String($0) }
     }
 
+    /// What the metrics pipe brings from here on, for somebody who knows nothing else.
+    func reported() throws -> MetricTotals {
+        // Longer than metrics wait before they are sent.
+        try turn(milliseconds: 130)
+        let id = WorkerID(slot: 0, generation: 1)
+        var metrics = FleetMetrics()
+        metrics.workerStarted(id)
+        let buffer = ByteBuffer()
+        while case .bytes = Syscalls.read(metricsPipe.raw, into: buffer, minimum: 64 << 10) {}
+        metrics.received(buffer, from: id)
+        guard let totals = metrics.worker(id) else { throw TestFailure("no such worker") }
+        return totals
+    }
+
     /// What the worker has counted, its gauges brought up to date.
     func totals() throws -> MetricTotals {
         let discarded = ByteBuffer()
@@ -133,6 +215,41 @@ final class WorkerHarness {
         while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 5) }
         while case .bytes = Syscalls.read(metricsPipe.raw, into: discarded, minimum: 64 << 10) {}
         return worker.metrics.totals
+    }
+}
+
+/// The supervisor's copy of a connection.
+final class KeptCopy {
+    private var fd: OwnedFD?
+    let raw: Int32
+
+    init(_ fd: consuming OwnedFD) {
+        raw = fd.raw
+        self.fd = consume fd
+    }
+
+    func close() { fd = nil }
+
+    func duplicate() throws -> OwnedFD {
+        guard let copy = try fd?.duplicate() else { throw TestFailure("the copy is closed") }
+        return copy
+    }
+
+    /// The descriptor, for another worker.
+    func take() throws -> OwnedFD {
+        let copy = try duplicate()
+        fd = nil
+        return copy
+    }
+}
+
+extension Scoreboard {
+    /// The descriptor as another process would have it.
+    func duplicateDescriptor() throws -> OwnedFD {
+        let borrowed = OwnedFD(owning: descriptor)
+        let copy = try borrowed.duplicate()
+        _ = borrowed.release()
+        return copy
     }
 }
 

@@ -100,10 +100,13 @@ struct ChatStreamReader {
         into events: inout [StreamEvent]
     ) {
         var delta: JSONNode?
+        var text: JSONNode?
         var reason: JSONNode?
         for member in tape.members(of: choice) where !tape.isNull(member.value) {
             if tape.equals(member.name, "delta", in: bytes) {
                 delta = member.value
+            } else if tape.equals(member.name, "text", in: bytes) {
+                text = member.value
             } else if tape.equals(member.name, "finish_reason", in: bytes) {
                 reason = member.value
             } else if tape.equals(member.name, "index", in: bytes) {
@@ -116,6 +119,11 @@ struct ChatStreamReader {
         }
         guard !hasFinished else { return }
         if let delta { read(delta: delta, tape, bytes, into: &events) }
+        if let text, tape.kind(of: text) == .string {
+            // What the older completions have instead of a delta.
+            let content = JSONText(text, tape)
+            if !content.isEmpty { events.append(.text(content)) }
+        }
         guard !isOver,
             let finish = ChatFinish.read(reason, hasCalls: !calls.isEmpty, tape, bytes)
         else { return }

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import Bytes
+import Control
+import Metrics
+import Scoreboard
+import System
+
+/// All that the program knows which takes over the process of a running supervisor.
+///
+/// Descriptors keep their numbers over execve(2), so numbers are what is written.
+struct UpgradeState {
+    /// A listening socket.
+    struct Socket: Equatable {
+        var descriptor: Int32 = -1
+        var address = ""
+        var name = ""
+        var isOwner = false
+        var accepted: UInt64 = 0
+    }
+
+    /// A worker process and its channels.
+    struct Process: Equatable {
+        var serial: UInt64 = 0
+        var slot = 0
+        var generation: UInt32 = 0
+        var pid: Int32 = 0
+        var pidfd: Int32 = -1
+        var control: Int32 = -1
+        var metrics: Int32 = -1
+        var scoreboard: Int32 = -1
+        var startedAt = 0
+        var spawnedAt: UInt64 = 0
+        var readyAt: Int?
+
+        var descriptors: [Int32] { [pidfd, control, metrics, scoreboard] }
+    }
+
+    var startedAt = 0
+    var startedNanoseconds: UInt64 = 0
+    var upgrades: UInt64 = 0
+    var desired = 1
+    var generation: UInt32 = 1
+    var slots: [WorkerSlot] = []
+    var processes: [Process] = []
+    /// The configuration in use, in its sealed memory.
+    var configuration: Int32 = -1
+    var configurationLoadedAt = 0
+    var listeners: [Socket] = []
+    var status: Socket?
+    var lock: Int32?
+    /// The operator who waits for the result.
+    var waiting: Int32?
+    var reloads = Supervisor.Reloads()
+    var dispatcher = Dispatcher()
+    var metrics = FleetMetrics()
+    var history = WorkerHistory()
+    var crashAnswers = CrashAnswers()
+    var durations = HandoffDurations()
+
+    /// What both programs must agree on: forms of the state, of metrics, and of what goes on between
+    /// the supervisor and workers that run.
+    static var format: String {
+        "1.\(FleetMetrics.stateVersion).\(ControlMessage.version).\(Scoreboard.version)"
+    }
+
+    /// Every descriptor that the next program needs.
+    var descriptors: [Int32] {
+        var all = processes.flatMap(\.descriptors) + listeners.map(\.descriptor)
+        all += dispatcher.entries.map(\.descriptor)
+        all += [configuration, status?.descriptor, lock, waiting].compactMap { $0 }
+        return all.filter { $0 >= 0 }
+    }
+
+    /// The state as bytes.
+    func encoded() -> [UInt8] {
+        var coder = StateCoder()
+        var copy = self
+        copy.code(&coder)
+        return coder.bytes
+    }
+
+    init() {}
+
+    /// Nil when the bytes are damaged, or of another format.
+    init?(decoding bytes: [UInt8]) {
+        var coder = StateCoder(reading: bytes)
+        code(&coder)
+        guard coder.isExhausted else { return nil }
+    }
+
+    private mutating func code(_ coder: inout StateCoder) {
+        var format = Self.format
+        coder.code(&format)
+        guard format == Self.format else {
+            coder.fail()
+            return
+        }
+        coder.code(&startedAt)
+        coder.code(&startedNanoseconds)
+        coder.code(&upgrades)
+        coder.code(&desired)
+        coder.code(&generation)
+        coder.code(
+            list: &slots,
+            new: WorkerSlot(number: 0, generation: 0, purpose: .serve)
+        ) { $0.code(&$1) }
+        coder.code(list: &processes, new: Process()) { $0.code(&$1) }
+        coder.code(&configuration)
+        coder.code(&configurationLoadedAt)
+        coder.code(list: &listeners, new: Socket()) { $0.code(&$1) }
+        coder.code(optional: &status, new: Socket()) { $0.code(&$1) }
+        coder.code(&lock)
+        coder.code(&waiting)
+        coder.code(&reloads.succeeded)
+        coder.code(&reloads.failed)
+        coder.code(&reloads.lastSucceeded)
+        coder.code(&reloads.configurationLoadedAt)
+        dispatcher.code(&coder)
+        metrics.code(&coder)
+        history.code(&coder)
+        crashAnswers.code(&coder)
+        durations.code(&coder)
+    }
+}
+
+extension UpgradeState.Socket {
+    fileprivate mutating func code(_ coder: inout StateCoder) {
+        coder.code(&descriptor)
+        coder.code(&address)
+        coder.code(&name)
+        coder.code(&isOwner)
+        coder.code(&accepted)
+    }
+}
+
+extension UpgradeState.Process {
+    fileprivate mutating func code(_ coder: inout StateCoder) {
+        coder.code(&serial)
+        coder.code(&slot)
+        coder.code(&generation)
+        coder.code(&pid)
+        coder.code(&pidfd)
+        coder.code(&control)
+        coder.code(&metrics)
+        coder.code(&scoreboard)
+        coder.code(&startedAt)
+        coder.code(&spawnedAt)
+        coder.code(&readyAt)
+    }
+}
