@@ -411,8 +411,8 @@ final class Supervisor {
     private func reloadEnded(_ result: ReloadResult) {
         if settingsInUse.reloadEnded(result) {
             workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
-            hashConfiguration()
             applyLimits()
+            hashConfiguration()
         }
         switch result {
         case .succeeded(let generation, let replaced):
