@@ -83,7 +83,10 @@ extension BlackBox {
                     try ApusProgram.run(["reload"], directory: fleet.directory).exit
                         == .exited(code: 0)
                 )
-                let victim = try #require(try fleet.readyWorkers().first)
+                // The status page is up to 200 ms old.
+                let victim = try eventually("worker of the third generation") {
+                    try fleet.readyWorkers().first { ProcessFacts.isRunning($0) }
+                }
                 try Syscalls.signal(process: victim, .kill)
                 try idle.send(HTTPRequestText.bytes("GET", "/health"))
                 #expect(try idle.readReply().status == 200)
