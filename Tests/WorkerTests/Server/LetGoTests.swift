@@ -284,14 +284,19 @@ struct DrainDeadlineTests {
         #expect(harness.board.load.streamsAborted == 0)
     }
 
-    @Test("an answer of which nothing has come ends at the soft one")
+    @Test("an answer of which nothing has come is waited for behind the soft one")
     func softWaiting() throws {
-        let harness = try WorkerHarness()
+        let (harness, server) = try WorkerHarness.scripted { _ in [.request, .stall] }
         let client = try harness.client()
-        try client.send(TestRequest.chat("demo/hang"))
-        try harness.turn()
-        harness.worker.drain(order(50, 20_000))
-        #expect(try client.answer().status == 503)
+        try client.send(TestRequest.chat("up/m"))
+        try harness.turn(milliseconds: 20)
+        harness.worker.drain(order(20, 20_000))
+        try harness.turn(milliseconds: 100)
+        server.peers[0].say(
+            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: "
+                + "\(TestUpstream.completion.utf8.count)\r\n\r\n\(TestUpstream.completion)"
+        )
+        #expect(try client.answer().status == 200)
         try client.waitForEnd()
     }
 
