@@ -10,6 +10,12 @@ struct SupervisorMain {
             Syscalls.exitNow(ExitCode.failure)
         }
         Syscalls.ignoreBrokenPipes()
+        #if DEBUG
+        guard SupervisorFaults.force(environment: Syscalls.environment()) else {
+            TextOutput.error.write("apus: APUS_FAULT names what does not exist\n")
+            Syscalls.exitNow(ExitCode.usage)
+        }
+        #endif
         do throws(UsageError) {
             let command = try Command(arguments: Array(CommandLine.arguments.dropFirst()))
             Syscalls.exitNow(command.run())

@@ -156,9 +156,11 @@ final class Worker {
             return
         }
         var journal = ConnectionJournal(scoreboard, record: Int(handed.record))
-        // The supervisor may have taken it back while it was under way: then nobody asks.
+        // The supervisor may have taken it back while it was under way. It is told all the same: it
+        // gives nothing more to a worker from which it hears nothing.
         guard journal.take() else {
             journal.free()
+            reports.add(handed.id, .refused)
             return
         }
         if isDraining || connections.count >= Self.connectionsMax {
@@ -192,9 +194,9 @@ final class Worker {
     func refuse(_ handed: HandedConnection) {
         guard Int(handed.record) < Scoreboard.recordsMax else { return }
         var journal = ConnectionJournal(scoreboard, record: Int(handed.record))
-        let isOurs = journal.take()
+        _ = journal.take()
         journal.free()
-        if isOurs { reports.add(handed.id, .refused, .noDescriptor) }
+        reports.add(handed.id, .refused, .noDescriptor)
     }
 
     /// The worker has let go of a connection; without an event, the supervisor has known it before.

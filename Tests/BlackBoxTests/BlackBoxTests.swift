@@ -22,6 +22,7 @@ enum BlackBox {
             fleet.stop(failed: true)
             throw error
         }
+        #expect(fleet.faultsAtEnd() == [])
         fleet.stop(failed: FailureCount.value != before)
     }
 

@@ -14,6 +14,7 @@ package enum ApusProgram {
     }()
 
     package static var supervisor: String { "\(folder)/apus" }
+    package static var worker: String { "\(folder)/apus-worker" }
 
     /// An environment with nothing of the machine's own settings.
     package static func environment(_ directory: PrivateDirectory) -> [String] {

@@ -24,15 +24,19 @@ package final class Fleet {
         self.settings = settings
         directory = try PrivateDirectory()
         let config = try directory.write("apus.json", settings.text)
+        let command = try Launch(settings, directory, program: program)
         process = try ServerProcess(
-            program,
-            arguments: ["serve", "--config", config] + arguments,
-            environment: ApusProgram.environment(directory) + settings.environment
+            command.program,
+            arguments: command.arguments + ["serve", "--config", config] + arguments,
+            environment: ApusProgram.environment(directory) + command.environment,
+            descriptors: settings.descriptors.map {
+                InheritedFD(source: $0.value, target: $0.key)
+            }
         )
         statusAddress = .unix(path: "")
         do {
             try waitForListeners()
-            try waitForWorkers(settings.workers)
+            try waitForWorkers(settings.readyWorkers ?? settings.workers)
         } catch {
             let text = process.tail()
             process.kill()
@@ -207,6 +211,30 @@ package final class Fleet {
             let record = try JSONValue(line)
             return match(record) ? record : nil
         }
+    }
+
+    /// What no test may leave behind, whatever it was about; empty when all is well.
+    ///
+    /// Nothing is said about a fleet that has ended, or that does not answer any more.
+    package func faultsAtEnd() -> [String] {
+        var faults: [String] = []
+        do {
+            guard try process.exitIfEnded() == nil else { return [] }
+            let metrics = try PrometheusText(statusGet("/metrics", by: .after(.seconds(2))).text)
+            let lost = metrics.sum("apus_connections_handoff_total", ["result": "lost"])
+            if lost != 0 { faults.append("\(lost) connections were lost") }
+            _ = try eventually("end of zombies", by: .after(.seconds(3))) {
+                ProcessFacts.children(pid).allSatisfy { ProcessFacts.isRunning($0) } ? true : nil
+            }
+        } catch is Errno {
+            // It does not listen any more: it stops.
+            return faults
+        } catch is ConnectionLost {
+            return faults
+        } catch {
+            faults.append("\(error)")
+        }
+        return faults
     }
 
     /// Ends the fleet.

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 /// What a fleet under test is configured with.
 package struct FleetSettings: Sendable {
     package var workers = 1
@@ -9,6 +8,24 @@ package struct FleetSettings: Sendable {
     /// More members of the configuration, as `"name": value`.
     package var members: [String] = []
     package var environment: [String] = []
+    /// Programs with their arguments through which the supervisor is started, such as `prlimit`.
+    ///
+    /// Each replaces itself by the next one.
+    package var launcher: [String] = []
+    /// Whether it runs as a user without any privilege, as it does in production.
+    package var isUnprivileged = false
+    /// What a shell does in the place of a worker before it becomes one.
+    ///
+    /// `$1` is `--slot`, `$2` the number of the slot, `$4` the generation; `$DIR` is the directory
+    /// of the fleet.
+    package var workerPrelude: String?
+    /// Descriptors that the supervisor inherits besides 0, 1 and 2: those of the test by the number
+    /// they get.
+    package var descriptors: [Int32: Int32] = [:]
+    /// Files that lie in the directory of the fleet before it starts.
+    package var files: [String: String] = [:]
+    /// Workers that get ready, when not all of them do.
+    package var readyWorkers: Int?
 
     package init(workers: Int = 1, _ members: String...) {
         self.workers = workers

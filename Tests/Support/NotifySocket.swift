@@ -8,21 +8,28 @@ package final class NotifySocket {
     /// What goes into `NOTIFY_SOCKET`.
     package let path: String
     private let descriptor: Int32
-    private var received: [String] = []
+    private var lines: [String] = []
 
+    /// A socket in the directory, or one with an abstract name when that begins with `@`.
+    ///
     /// - Throws: `TestFailure` when the socket cannot be made.
-    package init(in directory: PrivateDirectory) throws {
-        path = "\(directory.path)/notify.sock"
+    package init(in directory: PrivateDirectory, name: String = "notify.sock") throws {
+        let isAbstract = name.hasPrefix("@")
+        path = isAbstract ? name : "\(directory.path)/\(name)"
         descriptor = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | 0o2004000, 0)
         guard descriptor >= 0 else { throw TestFailure("no datagram socket") }
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        let bytes = Array(path.utf8)
+        let bytes = isAbstract ? [0] + Array(path.utf8.dropFirst()) : Array(path.utf8)
         // SAFETY: the path is shorter than the field, which is zero otherwise.
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { field in
             unsafe field.copyBytes(from: bytes)
         }
-        let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+        // The name of an abstract one ends where the address does.
+        let length = socklen_t(
+            isAbstract
+                ? MemoryLayout<sa_family_t>.size + bytes.count : MemoryLayout<sockaddr_un>.size
+        )
         let result = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe bind(descriptor, $0, length)
@@ -49,17 +56,28 @@ package final class NotifySocket {
         by deadline: Deadline = .soon,
         _ match: (String) -> Bool
     ) throws -> [String] {
-        let buffer = ByteBuffer()
-        while !received.contains(where: match) {
+        while !lines.contains(where: match) {
             let events = pollDescriptors([(descriptor, .readable)], until: deadline)
-            if events[0].isEmpty { throw TestFailure("no \(what), only \(received)") }
-            guard case .bytes = Syscalls.receive(descriptor, into: buffer, minimum: 8_192) else {
-                throw TestFailure("nothing to receive")
-            }
-            received += String(decoding: buffer.array, as: UTF8.self)
-                .split(separator: "\n").map(String.init)
-            buffer.clear()
+            if events[0].isEmpty { throw TestFailure("no \(what), only \(lines)") }
+            guard receive() else { throw TestFailure("nothing to receive") }
         }
-        return received
+        return lines
+    }
+
+    /// All lines that have come by now.
+    package func received() throws -> [String] {
+        while receive() {}
+        return lines
+    }
+
+    /// Takes one message; false when there is none.
+    private func receive() -> Bool {
+        let buffer = ByteBuffer()
+        guard case .bytes = Syscalls.receive(descriptor, into: buffer, minimum: 8_192) else {
+            return false
+        }
+        lines += String(decoding: buffer.array, as: UTF8.self)
+            .split(separator: "\n").map(String.init)
+        return true
     }
 }

@@ -61,7 +61,7 @@ package enum ProcessFacts {
         return 0
     }
 
-    private static func text(_ path: String) -> String {
+    static func text(_ path: String) -> String {
         do {
             return String(decoding: try Syscalls.contents(of: path, limit: 1 << 20), as: UTF8.self)
         } catch {
@@ -87,7 +87,7 @@ package enum ProcessFacts {
         return names
     }
 
-    private static func readLink(_ path: String) -> String? {
+    static func readLink(_ path: String) -> String? {
         var bytes = [CChar](repeating: 0, count: 4_096)
         // SAFETY: the call writes at most the count it is given.
         let count = unsafe bytes.withUnsafeMutableBufferPointer { buffer -> Int in
@@ -128,13 +128,6 @@ package final class PrivateDirectory: Sendable {
         return file
     }
 
-    /// Writes a file that can be run; one of the name that runs goes on.
-    package func writeProgram(_ name: String, _ text: String) throws {
-        let file = try write(name, text)
-        // SAFETY: a plain call of libc with a string that lives through it.
-        guard unsafe chmod(file, 0o755) == 0 else { throw TestFailure("chmod of \(file)") }
-    }
-
     /// Removes the directory and everything in it.
     package func remove() {
         Self.remove(path, depth: 0)
@@ -145,5 +138,37 @@ package final class PrivateDirectory: Sendable {
             for name in ProcessFacts.names(in: path) { remove("\(path)/\(name)", depth: depth + 1) }
             unsafe rmdir(path)
         }
+    }
+}
+
+extension ProcessFacts {
+    /// CPU time of the process so far, in milliseconds, to 10 ms.
+    package static func processorMilliseconds(_ pid: Int32) -> Int {
+        let status = text("/proc/\(pid)/stat")
+        guard let end = status.lastIndex(of: ")") else { return 0 }
+        let words = status[status.index(after: end)...].split(separator: " ")
+        // proc_pid_stat(5): state is field 3, utime and stime are fields 14 and 15.
+        guard words.count > 12, let user = Int(words[11]), let system = Int(words[12]) else {
+            return 0
+        }
+        return (user + system) * 10
+    }
+
+    /// The user that a process runs as.
+    package static func user(_ pid: Int32) -> UInt32? {
+        text("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("Uid:") }
+            .flatMap { $0.split(separator: "\t").dropFirst().first }.flatMap { UInt32($0) }
+    }
+
+    /// Numbers and targets of the open descriptors.
+    package static func descriptors(_ pid: Int32) -> [Int: String] {
+        var result: [Int: String] = [:]
+        for name in names(in: "/proc/\(pid)/fd") {
+            guard let number = Int(name), let target = readLink("/proc/\(pid)/fd/\(name)") else {
+                continue
+            }
+            result[number] = target
+        }
+        return result
     }
 }

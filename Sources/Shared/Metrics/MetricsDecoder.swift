@@ -17,7 +17,8 @@ package struct MetricsDecoder {
     package struct Faults: Equatable {
         /// Bytes that belonged to no record.
         package var bytesSkipped: UInt64 = 0
-        /// Records with a valid header and a bad body or a foreign generation.
+        /// Records with a valid header and a bad body or a foreign generation, and runs of bytes that
+        /// belonged to no record.
         package var recordsCorrupt: UInt64 = 0
         /// Records missing in the sequence.
         package var recordsLost: UInt64 = 0
@@ -26,6 +27,7 @@ package struct MetricsDecoder {
     package private(set) var faults = Faults()
     private let generation: UInt32
     private var sequenceExpected: UInt32?
+    private var isSkipping = false
 
     /// Reads what the worker process with number `generation` of its slot sends.
     package init(generation: UInt32) {
@@ -55,23 +57,29 @@ package struct MetricsDecoder {
     private mutating func next(_ bytes: Span<UInt8>, _ offset: inout Int) -> Record? {
         while offset < bytes.count {
             guard RecordHeader.startsHeader(bytes[offset]) else {
-                offset += 1
-                faults.bytesSkipped &+= 1
+                skip(&offset)
                 continue
             }
             guard bytes.count - offset >= RecordHeader.size else { return nil }
             guard let header = RecordHeader.read(bytes, at: offset) else {
-                offset += 1
-                faults.bytesSkipped &+= 1
+                skip(&offset)
                 continue
             }
             let end = offset + header.length
             guard end <= bytes.count else { return nil }
             let body = offset + RecordHeader.size..<end
             offset = end
+            isSkipping = false
             return Record(header: header, body: body)
         }
         return nil
+    }
+
+    private mutating func skip(_ offset: inout Int) {
+        offset += 1
+        faults.bytesSkipped &+= 1
+        if !isSkipping { faults.recordsCorrupt &+= 1 }
+        isSkipping = true
     }
 
     private mutating func accept(

@@ -144,8 +144,9 @@ struct Dispatcher {
         /// It did not answer in time; the next report ends that.
         var isSilent = false
         var records = RecordPool()
-        /// Ids that were taken back; the worker may not know yet.
-        var revoked: Set<UInt32> = []
+        /// Ids that were taken back, of which the worker may not know yet, and their records, which
+        /// nobody else gets before it does.
+        var revoked: [UInt32: UInt16] = [:]
     }
 
     var limits: Limits
@@ -187,6 +188,11 @@ struct Dispatcher {
     /// Connections that a worker has not begun with.
     func unstarted(of serial: WorkerSerial) -> Int {
         workers.first { $0.serial == serial }?.unstarted ?? 0
+    }
+
+    /// Whether a worker owes an answer about a handover, or did when it was last asked for one.
+    func isSilent(_ serial: WorkerSerial) -> Bool {
+        workers.first { $0.serial == serial }?.isSilent ?? false
     }
 
     /// When the connection that waits longest was accepted.
@@ -258,7 +264,7 @@ struct Dispatcher {
             entries[index].record = record
             entries[index].isKept = kept < limits.keptMax
             if entries[index].isKept { kept += 1 }
-            workers[chosen].revoked.remove(id(of: index))
+            workers[chosen].revoked[id(of: index)] = nil
             connections.append(
                 HandedConnection(
                     id: id(of: index),
@@ -385,9 +391,8 @@ struct Dispatcher {
             guard place == .sent(serial) || place == .received(serial),
                 revoke(Int(entries[index].record))
             else { continue }
-            workers[worker].revoked.insert(id(of: index))
+            workers[worker].revoked[id(of: index)] = entries[index].record
             if place == .sent(serial) { workers[worker].unacknowledged -= 1 }
-            // The record is not used again: the worker may look at it at any time.
             workers[worker].connections -= 1
             workers[worker].unstarted -= 1
             entries[index].queuedAt = now
@@ -449,8 +454,15 @@ struct Dispatcher {
         workers[worker].heardAt = now
         workers[worker].isSilent = false
         for report in reports {
-            // It said so before it could know that the connection had been taken back.
-            if workers[worker].revoked.contains(report.id) { continue }
+            if let record = workers[worker].revoked[report.id] {
+                // RECEIVED was said before it could know that the connection had been taken back;
+                // REFUSED says that it knows by now, and will not look at the record any more.
+                if report.event == .refused {
+                    workers[worker].revoked[report.id] = nil
+                    workers[worker].records.give(record)
+                }
+                continue
+            }
             guard apply(report, of: worker, now: now, &action) else {
                 action.isViolation = true
                 return action

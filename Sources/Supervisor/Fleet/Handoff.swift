@@ -45,8 +45,11 @@ final class Handoff: ConnectionTaker {
 
     func connections(of serial: WorkerSerial) -> Int { dispatcher.connections(of: serial) }
 
-    /// Whether connections are with the worker that it has not begun with.
-    func isOwed(by serial: WorkerSerial) -> Bool { dispatcher.unstarted(of: serial) > 0 }
+    /// Whether connections are with the worker that it has not begun with, or were until they were
+    /// taken back because it did not answer.
+    func isOwed(by serial: WorkerSerial) -> Bool {
+        dispatcher.unstarted(of: serial) > 0 || dispatcher.isSilent(serial)
+    }
 
     /// Takes the place of the limits, from a configuration that was reloaded.
     func apply(_ limits: Dispatcher.Limits) {

@@ -142,7 +142,7 @@ final class OperatorConnection: EventHandler {
         server.log.info("operator") { record in
             record.field("request", request.line)
             record.field("uid", Int(peer.userID))
-            record.field("peer_pid", Int(peer.processID))
+            record.field("operator_pid", Int(peer.processID))
         }
         state = .working(request)
         server.loop.modify(token, Self.untilGone)
@@ -159,7 +159,7 @@ final class OperatorConnection: EventHandler {
     private func refuse(_ fault: OperatorRequest.Fault) {
         server.log.warning("operator refused: no request") { record in
             record.field("reason", fault.text)
-            record.field("peer_pid", Int(peer.processID))
+            record.field("operator_pid", Int(peer.processID))
         }
         answer(.failed(fault.text))
     }

@@ -86,7 +86,12 @@ final class ClientConnection: EventHandler {
     /// Registers with the loop and reads what has arrived already, which is usually the request.
     func start() throws(SystemError) {
         token = try worker.loop.register(fd.raw, .read, self)
-        setDeadline(worker.timeouts.clientIdle)
+        // A client that connects to say something says it now; between two requests it has longer.
+        setDeadline(
+            journal.isFresh
+                ? min(worker.timeouts.clientHead, worker.timeouts.clientIdle)
+                : worker.timeouts.clientIdle
+        )
         receive()
     }
 

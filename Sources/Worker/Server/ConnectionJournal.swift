@@ -29,6 +29,9 @@ struct ConnectionJournal {
         written = offered.written
     }
 
+    /// Whether no worker has ever read from the connection, as far as the kernel counts.
+    var isFresh: Bool { consumed == 0 }
+
     // MARK: The claim
 
     /// To be called before anything is done with a connection that was not read from; false when
