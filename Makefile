@@ -11,7 +11,11 @@ PREFIX ?= /usr
 DESTDIR ?=
 SEED ?= 1
 SECONDS ?= 60
+# An hour by hand; CI runs one minute.
+CHAOS_SECONDS ?= 3600
+CHAOS_CI_SECONDS := 60
 TARGETS ?=
+CASES ?=
 
 swift_sources := Package.swift Sources Tests Benchmarks Fuzz
 release_flags := -c release --static-swift-stdlib
@@ -73,6 +77,23 @@ acceptance: release ## The official SDKs against the real binaries
 	@$(need) $(need_python_client)
 	@Tests/Acceptance/run
 
+.PHONY: chaos
+chaos: deps ## Workers killed, stopped, replaced under load (CHAOS_SECONDS=3600 SEED= )
+	@$(need) command:python3:python3
+	@swift build
+	@python3 Tests/Chaos/chaos.py "$$(swift build --show-bin-path)" \
+		--seconds $(CHAOS_SECONDS) $(if $(filter command line,$(origin SEED)),--seed $(SEED))
+
+.PHONY: deb
+deb: release ## Debian package of a release build, in dist/
+	@$(need) command:dpkg-deb:dpkg command:readelf:binutils
+	@scripts/deb
+
+.PHONY: systemd-test
+systemd-test: deb ## The package under a real systemd in a container (CASES="start killed"); root
+	@$(need) command:systemd-nspawn:systemd-container command:python3:python3
+	@Tests/Systemd/run dist/apus_*.deb $(CASES)
+
 .PHONY: fuzz
 fuzz: deps ## Seeded fuzzing of every parser (SEED=1 SECONDS=60 TARGETS="json http")
 	@swift build -c release --product FuzzTool
@@ -116,4 +137,4 @@ install: release ## Install the binaries under DESTDIR and PREFIX (/usr)
 
 .PHONY: clean
 clean: ## Remove build products
-	@rm -rf .build bench-results
+	@rm -rf .build bench-results dist

@@ -140,8 +140,8 @@ let package = Package(
         tests(
             "SupervisorTests",
             [
-                "Supervisor", "Bytes", "System", "Loop", "Control", "Scoreboard", "Metrics",
-                "Config",
+                "Supervisor", "Bytes", "System", "Loop", "HTTP", "Control", "Scoreboard",
+                "Metrics", "Config",
                 "Log",
             ]
         ),

@@ -6,10 +6,12 @@ import os
 import statistics
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from .fleet_rows import FLEET_ROWS
 from .measure import Load, Side, alternate
 from .processes import START_SECONDS, BenchError
+from .result import Result
 from .targets import CLIENT_KEY, get, make_certificates
 
 MARKER = '"system_fingerprint":"fp_bench"'
@@ -22,22 +24,6 @@ EVENTS_MORE = 3
 # Reading and writing anew what pass-through only copies.
 CONVERSION_TARGET = 1.5
 LARGE_BODY_BYTES = 1 << 20
-
-
-@dataclass
-class Result:
-    """One line of the table."""
-
-    row: str
-    unit: str
-    target: str
-    apus: str
-    nginx: str
-    ratio: str
-    met: bool | None
-    details: dict = field(default_factory=dict)
-    runs: list = field(default_factory=list)
-    note: str = ""
 
 
 @dataclass
@@ -331,5 +317,5 @@ ROWS = {
     "get": plain_get, "post": proxied_post, "tls": proxied_post_tls, "stream": stream_relay,
     "conversion": conversion,
     "connections": new_connections, "thousand": thousand, "idle": idle_connections,
-    "fleet": idle_fleet, "start": spawn_to_ready,
+    "fleet": idle_fleet, "start": spawn_to_ready, **FLEET_ROWS,
 }

@@ -218,6 +218,7 @@ class Workshop:
         program = self.start("apus", [self.binaries / "apus", "serve", "--config", path],
                              {**os.environ, "RUNTIME_DIRECTORY": str(runtime)})
         program.began, program.port, program.status_port = begin, port, status
+        program.runtime = runtime
         if wait:
             program.wait_for_port(port)
             program.wait_for_processes(workers + 1)

@@ -33,6 +33,8 @@ struct crash_note {
 _Static_assert(sizeof(struct crash_note) == CLINUX_CRASH_BYTES, "layout of a crash note");
 
 static struct crash_note *crash_note;
+// What a signal did before: the runtime can have a report of its own to make.
+static struct sigaction earlier[NSIG];
 
 static uint64_t instruction(const void *context) {
     const ucontext_t *state = context;
@@ -48,10 +50,7 @@ static uint64_t instruction(const void *context) {
 static void crashed(int number, siginfo_t *info, void *context) {
     struct crash_note *note = crash_note;
     // A second crash inside of the unwinder must not loop.
-    struct sigaction plain;
-    memset(&plain, 0, sizeof plain);
-    plain.sa_handler = SIG_DFL;
-    sigaction(number, &plain, NULL);
+    sigaction(number, &earlier[number], NULL);
     if (note != NULL && note->written == 0) {
         uint64_t at = instruction(context);
         note->signal = number;
@@ -71,7 +70,7 @@ static void crashed(int number, siginfo_t *info, void *context) {
         }
         if (kept > 0) note->count = kept;
     }
-    // The signal is blocked while its handler runs, and kills when that returns.
+    // The signal is blocked while its handler runs, and does its work when that returns.
     raise(number);
 }
 
@@ -106,7 +105,7 @@ int clinux_crash_notes(void *memory) {
     action.sa_sigaction = crashed;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
-        if (sigaction(numbers[i], &action, NULL) < 0) return -errno;
+        if (sigaction(numbers[i], &action, &earlier[numbers[i]]) < 0) return -errno;
     }
     return 0;
 }

@@ -47,6 +47,7 @@ struct ConfigTextsTests {
         case .key: node = member("key", member("$defs", tape.root))
         case .timeouts: node = member("timeouts", member("properties", tape.root))
         case .retries: node = member("retries", member("properties", tape.root))
+        case .fleet: node = member("fleet", member("properties", tape.root))
         case .streams: node = member("streams", member("properties", tape.root))
         case .guards: node = member("guards", member("properties", tape.root))
         case .logs: node = member("logs", member("properties", tape.root))
@@ -134,6 +135,8 @@ struct ConfigTextsTests {
                 timeouts    connect 5s, headers 1m, first_content 1m, idle 1m, total 10m, \
                 client_head 10s, client_body 30s, client_idle 75s, drain 10m
                 retries     tries_per_target 2, max_targets 3, backoff 1s, retry_after_max 30s
+                fleet       lame_duck off, drain_stalled 1m, hang 10s, \
+                connections_per_worker 16383, queue 1024 for 10s
                 streams     keepalive off
                 guards      max_body 32MiB
                 logs        access on

@@ -64,6 +64,26 @@ import Testing
         #expect(fleet.worker(worker) == nil)
     }
 
+    @Test("Two processes of a slot with one configuration are counted apart")
+    func recycled() {
+        var fleet = fleet()
+        let old = WorkerID(slot: 0, generation: 1, process: 7)
+        let new = WorkerID(slot: 0, generation: 1, process: 8)
+        fleet.workerStarted(old)
+        fleet.received(ByteBuffer(encoded(busyMetrics())), from: old)
+        let once = fleet.totals().sums.requests
+        // The old one goes on while its replacement boots and serves.
+        fleet.workerStarted(new)
+        fleet.received(ByteBuffer(encoded(busyMetrics())), from: old)
+        #expect(fleet.totals().sums.requests == once)
+        fleet.received(ByteBuffer(encoded(busyMetrics())), from: new)
+        #expect(fleet.totals().sums.requests == 2 * once)
+        fleet.workerEnded(old)
+        fleet.received(ByteBuffer(encoded(busyMetrics())), from: new)
+        #expect(fleet.totals().sums.requests == 2 * once)
+        #expect(fleet.worker(old) == nil && fleet.worker(new) != nil)
+    }
+
     @Test("An upstream that the configuration does not name is counted as other")
     func unknownUpstreams() throws {
         var fleet = fleet()

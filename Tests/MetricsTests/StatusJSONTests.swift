@@ -157,9 +157,11 @@ import Testing
         #expect("\(sum)" == count)
     }
 
-    @Test("A backtrace is cut after its innermost frames")
+    @Test("A backtrace is cut after its innermost frames, and each frame where it is too long")
     func backtrace() {
-        let frames = (0..<100).map { "frame \($0)" }
+        let max = FleetSnapshot.Exit.frameBytesMax
+        let long = String(repeating: "x", count: max)
+        let frames = [long + "y"] + (0..<100).map { "frame \($0)" }
         let exit = FleetSnapshot.Exit(
             code: nil,
             signal: 11,
@@ -167,6 +169,7 @@ import Testing
             at: 0,
             backtrace: frames
         )
-        #expect(exit.backtrace == Array(frames.prefix(FleetSnapshot.Exit.framesMax)))
+        let expected = [long] + frames.dropFirst().prefix(FleetSnapshot.Exit.framesMax - 1)
+        #expect(exit.backtrace == expected)
     }
 }

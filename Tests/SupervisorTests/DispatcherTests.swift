@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
-import Support
+import Scoreboard
 import Testing
 
 @testable import Supervisor
@@ -12,7 +12,11 @@ private final class Desk {
 
     init(workers: ClosedRange<UInt64>, limits: Dispatcher.Limits = Dispatcher.Limits()) {
         dispatcher = Dispatcher(limits: limits)
-        for number in workers { dispatcher.workerReady(WorkerSerial(number: number)) }
+        for number in workers { ready(number) }
+    }
+
+    func ready(_ number: UInt64) {
+        dispatcher.workerReady(WorkerSerial(number: number), now: now)
     }
 
     func accept(_ descriptors: ClosedRange<Int32>) {
@@ -21,8 +25,15 @@ private final class Desk {
         }
     }
 
+    /// Requests under way, by worker.
+    var requests: [UInt64: Int] = [:]
+
     func batch(respectingWindow: Bool = true) -> Dispatcher.Batch? {
-        dispatcher.nextBatch(now: now, respectingWindow: respectingWindow)
+        dispatcher.nextBatch(now: now, respectingWindow: respectingWindow) { worker in
+            var load = WorkerLoad()
+            load.requests = requests[worker.number] ?? 0
+            return load
+        }
     }
 
     func batches() -> [Dispatcher.Batch] {
@@ -44,8 +55,22 @@ private final class Desk {
         )
     }
 
+    /// The worker dies having begun with what it said, and with `touched`; what it did not begin
+    /// moves.
+    ///
+    /// Returns the descriptors that are left to the shell.
     func gone(_ worker: UInt64, touched: Set<Int32> = []) -> [Int32] {
-        dispatcher.workerGone(WorkerSerial(number: worker), now: now) { !touched.contains($0) }
+        let ending = dispatcher.workerGone(WorkerSerial(number: worker), now: now) { orphan in
+            orphan.isStarted || touched.contains(orphan.descriptor) ? .end : .move
+        }
+        return ending.map(\.descriptor).sorted()
+    }
+
+    /// Takes back what the worker has not begun; `begun` are the records that it has.
+    func takeBack(_ worker: UInt64, begun: Set<Int> = []) -> Int {
+        dispatcher.takeBackUnstarted(of: WorkerSerial(number: worker), now: now) {
+            !begun.contains($0)
+        }
     }
 
     func count(_ worker: UInt64) -> Int {
@@ -58,31 +83,95 @@ private final class Desk {
         batch?.connections.map(\.id) ?? []
     }
 
-    @Test("A connection goes out, is received, started and closed")
+    @Test("A connection goes out, is received, started and closed; its copy is kept for life")
     func life() {
         let desk = Desk(workers: 1...1)
         desk.accept(10...10)
         let batch = desk.batch()
         #expect(batch?.descriptors == [10])
+        #expect(batch?.connections.first?.isKept == true)
+        #expect(batch?.used == [])
         #expect(desk.batch() == nil)
         #expect(desk.dispatcher.unacknowledged == 1)
-        #expect(desk.report(1, ids(batch), .received) == Dispatcher.ReportAction())
+        #expect(desk.dispatcher.unstarted(of: WorkerSerial(number: 1)) == 1)
+        #expect(desk.report(1, ids(batch), .received).closing == [])
         #expect(desk.dispatcher.unacknowledged == 0)
-        // The copy is closed when nobody else may serve the connection any more.
-        #expect(desk.report(1, ids(batch), .started).closing == [10])
+        #expect(desk.report(1, ids(batch), .started) == Dispatcher.ReportAction())
+        #expect(desk.dispatcher.unstarted(of: WorkerSerial(number: 1)) == 0)
         #expect(desk.count(1) == 1)
-        #expect(desk.report(1, ids(batch), .closed) == Dispatcher.ReportAction())
+        #expect(desk.dispatcher.descriptors == 1 && desk.dispatcher.kept == 1)
+        #expect(desk.report(1, ids(batch), .closed).closing == [10])
         #expect(desk.count(1) == 0)
+        #expect(desk.dispatcher.descriptors == 0 && desk.dispatcher.kept == 0)
         #expect(desk.dispatcher.counts.acknowledged == 1)
+    }
+
+    @Test("A copy that is not kept is closed when nobody else may serve the connection any more")
+    func lifeUnkept() {
+        var limits = Dispatcher.Limits()
+        limits.keptMax = 0
+        let desk = Desk(workers: 1...1, limits: limits)
+        desk.accept(10...10)
+        let batch = desk.batch()
+        #expect(batch?.connections.first?.isKept == false)
+        #expect(desk.report(1, ids(batch), .received).closing == [])
+        #expect(desk.dispatcher.descriptors == 1)
+        #expect(desk.report(1, ids(batch), .started).closing == [10])
+        #expect(desk.dispatcher.descriptors == 0 && desk.dispatcher.kept == 0)
+        #expect(desk.count(1) == 1)
+        #expect(desk.report(1, ids(batch), .closed).closing == [])
+        #expect(desk.count(1) == 0)
+    }
+
+    @Test("No more are kept than may be, and a place that is free again is used")
+    func keptMax() {
+        var limits = Dispatcher.Limits()
+        limits.keptMax = 2
+        let desk = Desk(workers: 1...1, limits: limits)
+        desk.accept(1...4)
+        let batch = desk.batch()
+        #expect(batch?.connections.map(\.isKept) == [true, true, false, false])
+        #expect(desk.dispatcher.kept == 2)
+        #expect(desk.report(1, ids(batch), .started).closing == [3, 4])
+        #expect(desk.report(1, [ids(batch)[2], ids(batch)[0]], .closed).closing == [1])
+        #expect(desk.dispatcher.kept == 1)
+        desk.accept(5...6)
+        #expect(desk.batch()?.connections.map(\.isKept) == [true, false])
+        // What waits again does not count as kept.
+        #expect(desk.takeBack(1) == 2)
+        #expect(desk.dispatcher.kept == 1)
+        #expect(desk.dispatcher.descriptors == 3)
+    }
+
+    @Test("Open descriptors bound what is accepted, kept ones included")
+    func descriptorsMax() {
+        var limits = Dispatcher.Limits()
+        limits.descriptorsMax = 3
+        limits.keptMax = 2
+        let desk = Desk(workers: 1...1, limits: limits)
+        desk.accept(1...3)
+        #expect(!desk.dispatcher.hasRoom)
+        let sent = ids(desk.batch())
+        #expect(!desk.dispatcher.hasRoom)
+        #expect(desk.report(1, sent, .started).closing == [3])
+        #expect(desk.dispatcher.hasRoom)
+        desk.accept(4...4)
+        #expect(!desk.dispatcher.hasRoom)
+        #expect(desk.report(1, [sent[1]], .closed).closing == [2])
+        #expect(desk.dispatcher.hasRoom)
     }
 
     @Test("A worker may skip what it has no time to say")
     func shortReports() {
         let desk = Desk(workers: 1...1)
+        desk.now = 1_000
         desk.accept(10...11)
         let sent = ids(desk.batch())
-        #expect(desk.report(1, [sent[0]], .started).closing == [10])
-        #expect(desk.report(1, [sent[1]], .closed).closing == [11])
+        desk.now = 4_000
+        let started = desk.report(1, [sent[0]], .started)
+        #expect(started.closing == [] && started.acknowledgedAfter == [3_000])
+        let closed = desk.report(1, [sent[1]], .closed)
+        #expect(closed.closing == [11] && closed.acknowledgedAfter == [3_000])
         #expect(desk.dispatcher.unacknowledged == 0)
         #expect(desk.dispatcher.counts.acknowledged == 2)
         #expect(desk.count(1) == 1)
@@ -111,8 +200,8 @@ private final class Desk {
         #expect(order == [1, 2, 3, 1, 2, 3])
     }
 
-    @Test("The worker with the fewest connections comes first")
-    func leastConnections() {
+    @Test("The worker with the least work comes first, not the one with the fewest connections")
+    func leastWork() {
         let desk = Desk(workers: 1...2)
         desk.accept(1...10)
         for batch in desk.batches() {
@@ -122,10 +211,14 @@ private final class Desk {
         }
         #expect(desk.count(1) == 5)
         #expect(desk.count(2) == 1)
+        desk.requests = [1: 5, 2: 1]
         desk.accept(11...14)
-        let batches = desk.batches()
-        #expect(batches.map(\.worker.number) == [2])
+        #expect(desk.batches().map(\.worker.number) == [2])
         #expect(desk.count(2) == 5)
+        // Now worker 1 only keeps idle connections, and worker 2 is at work.
+        desk.requests = [1: 0, 2: 1]
+        desk.accept(15...15)
+        #expect(desk.batches().map(\.worker.number) == [1])
     }
 
     @Test("A worker that acknowledges nothing gets no more than its window")
@@ -167,9 +260,11 @@ private final class Desk {
         _ = desk.report(1, [sent[0]], .started)
         _ = desk.report(1, [sent[1]], .received)
         desk.accept(9...9)
-        #expect(desk.gone(1) == [])
+        // The one it had begun with is kept, and left to the shell.
+        #expect(desk.gone(1) == [1])
         #expect(desk.dispatcher.counts.requeued == 3)
-        desk.dispatcher.workerReady(WorkerSerial(number: 2))
+        #expect(desk.dispatcher.descriptors == 4 && desk.dispatcher.kept == 0)
+        desk.ready(2)
         #expect(desk.batch()?.descriptors == [2, 3, 4, 9])
     }
 
@@ -247,8 +342,16 @@ private final class Desk {
         desk.accept(2...2)
         #expect(desk.dispatcher.deadline(now: desk.now) == 10_000_000_000)
         #expect(desk.dispatcher.expired(now: 9_999_999_999) == [])
-        #expect(desk.dispatcher.expired(now: 10_000_000_000) == [1])
-        #expect(desk.dispatcher.rejectPending() == [2])
+        #expect(
+            desk.dispatcher.expired(now: 10_000_000_000) == [
+                Dispatcher.Rejected(descriptor: 1, isUsed: false)
+            ]
+        )
+        #expect(
+            desk.dispatcher.rejectPending() == [
+                Dispatcher.Rejected(descriptor: 2, isUsed: false)
+            ]
+        )
         #expect(desk.dispatcher.counts.rejected == 2)
         #expect(desk.dispatcher.deadline(now: desk.now) == nil)
     }
@@ -278,6 +381,10 @@ private final class Desk {
         Violation(name: "started after closed", events: [.closed, .started]),
         Violation(name: "closed twice", events: [.closed, .closed]),
         Violation(name: "refused twice", events: [.refused, .refused]),
+        Violation(name: "returned before it was started", events: [.received, .returned]),
+        Violation(name: "started after it was returned", events: [.returned, .started]),
+        Violation(name: "returned twice", events: [.returned, .returned]),
+        Violation(name: "refused after it was returned", events: [.returned, .refused]),
     ]
 
     @Test("A worker that says what cannot be is found out", arguments: violations)
@@ -285,6 +392,7 @@ private final class Desk {
         let desk = Desk(workers: 1...1)
         desk.accept(1...1)
         let sent = ids(desk.batch())
+        if row.events[0] == .returned { _ = desk.report(1, sent, .started) }
         #expect(!desk.report(1, sent, row.events[0]).isViolation)
         #expect(desk.report(1, sent, row.events[1]).isViolation)
     }
@@ -301,247 +409,222 @@ private final class Desk {
         #expect(desk.report(1, [.max], .closed).isViolation)
         #expect(!desk.report(1, ids(batch), .received).isViolation)
     }
-}
 
-/// Accepted descriptors as the kernel would have them, with workers that do anything.
-private final class HandoffWorld {
-    private enum Where: Equatable {
-        case supervisor
-        case worker(UInt64, id: UInt32, isReceived: Bool)
-        /// One worker reads; the supervisor's copy is closed.
-        case started(UInt64, id: UInt32)
-    }
-
-    private var random: SplitMix
-    private(set) var dispatcher: Dispatcher
-    private var now: UInt64 = 0
-    private var places: [Int32: Where] = [:]
-    private var workers: Set<UInt64> = []
-    private var leaving: Set<UInt64> = []
-    private var nextWorker: UInt64 = 1
-    private var nextDescriptor: Int32 = 10
-    /// Read by a worker that died before it could say so.
-    private var secretlyRead: Set<Int32> = []
-    private(set) var problems: [String] = []
-    private(set) var accepted = 0
-    private(set) var served = 0
-    private(set) var rejected = 0
-
-    init(seed: UInt64) {
-        random = SplitMix(seed: seed)
+    @Test("A connection that is not kept cannot be returned")
+    func returnedUnkept() {
         var limits = Dispatcher.Limits()
-        limits.pendingMax = 50
-        dispatcher = Dispatcher(limits: limits)
+        limits.keptMax = 0
+        let desk = Desk(workers: 1...1, limits: limits)
+        desk.accept(1...1)
+        let sent = ids(desk.batch())
+        #expect(desk.report(1, sent, .started).closing == [1])
+        let action = desk.report(1, sent, .returned)
+        #expect(action.isViolation && action.closing == [])
     }
 
-    var open: Int { places.count }
+    // MARK: Connections that change their worker
 
-    private func check(_ condition: Bool, _ problem: @autoclosure () -> String) {
-        if !condition { problems.append(problem()) }
+    @Test("A returned connection goes to another worker, which learns that it was used")
+    func returned() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...2)
+        let sent = ids(desk.batch())
+        _ = desk.report(1, sent, .started)
+        desk.dispatcher.workerLeaving(WorkerSerial(number: 1))
+        desk.ready(2)
+        #expect(desk.report(1, [sent[0]], .returned) == Dispatcher.ReportAction())
+        #expect(desk.dispatcher.counts.returned == 1)
+        #expect(desk.count(1) == 1)
+        desk.accept(3...3)
+        let batch = desk.batch()
+        #expect(batch?.worker.number == 2)
+        // First in line: its client has been served before.
+        #expect(batch?.descriptors == [1, 3])
+        #expect(batch?.used == [ids(batch)[0]])
+        #expect(ids(batch)[0] != sent[0])
+        // Its life goes on like any other's.
+        #expect(desk.report(2, ids(batch), .started).closing == [])
+        #expect(desk.report(2, [ids(batch)[0]], .closed).closing == [1])
+        #expect(desk.report(1, [sent[0]], .closed).isViolation)
     }
 
-    private func worker() -> WorkerSerial? {
-        let sorted = workers.sorted()
-        return sorted.isEmpty ? nil : WorkerSerial(number: sorted[random.below(sorted.count)])
-    }
-
-    func step() {
-        switch random.below(12) {
-        case 0 where workers.count < 5: addWorker()
-        case 1 where random.oneIn(8): killWorker()
-        case 2 where random.oneIn(10):
-            if let worker = worker() {
-                dispatcher.workerLeaving(worker)
-                leaving.insert(worker.number)
-            }
-        case 3: now += UInt64(random.below(300_000_000))
-        case 4, 5, 6: accept()
-        case 7, 8: dispatch()
-        default: report()
+    @Test("What a silent worker has not begun is taken back once, and late reports are ignored")
+    func revoked() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...4)
+        let batch = desk.batch()
+        let sent = ids(batch)
+        let records = batch?.connections.map { Int($0.record) } ?? []
+        _ = desk.report(1, [sent[0]], .started)
+        _ = desk.report(1, [sent[1]], .received)
+        // It has begun with the third, though it has not said so.
+        #expect(desk.takeBack(1, begun: [records[2]]) == 2)
+        #expect(desk.takeBack(1, begun: [records[2]]) == 0)
+        #expect(desk.dispatcher.counts.revoked == 2)
+        #expect(desk.count(1) == 2)
+        #expect(desk.dispatcher.unacknowledged == 1)
+        desk.dispatcher.workerLeaving(WorkerSerial(number: 1))
+        desk.ready(2)
+        let again = desk.batch()
+        #expect(again?.descriptors == [2, 4] && again?.used == [])
+        #expect(Set(ids(again)).isDisjoint(with: sent))
+        // The first worker says what it could not know was void.
+        for event in [ConnectionReport.Event.received, .refused, .started, .returned, .closed] {
+            let action = desk.report(1, [sent[1], sent[3]], event)
+            #expect(action == Dispatcher.ReportAction(), "\(event)")
         }
-        invariants()
+        #expect(desk.count(1) == 2 && desk.count(2) == 2)
+        #expect(desk.report(2, ids(again), .received).isViolation == false)
+        #expect(desk.report(1, [sent[2]], .closed).closing == [3])
+        // Its death takes nothing along that is another's.
+        #expect(desk.gone(1) == [1])
+        #expect(desk.count(2) == 2)
     }
 
-    func addWorker() {
-        dispatcher.workerReady(WorkerSerial(number: nextWorker))
-        workers.insert(nextWorker)
-        nextWorker += 1
+    @Test("Late reports about a revoked connection do not count when it comes back to the worker")
+    func revokedAndBack() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...1)
+        let first = desk.batch()
+        #expect(desk.takeBack(1) == 1)
+        let second = desk.batch()
+        #expect(second?.descriptors == [1])
+        #expect(ids(first) != ids(second))
+        #expect(first?.connections[0].record != second?.connections[0].record)
+        #expect(!desk.report(1, ids(first), .closed).isViolation)
+        #expect(desk.count(1) == 1)
+        #expect(desk.report(1, ids(second), .closed).closing == [1])
     }
 
-    private func accept() {
-        for _ in 0..<random.below(20) where dispatcher.hasRoom {
-            dispatcher.accepted(nextDescriptor, listener: 0, now: now)
-            places[nextDescriptor] = .supervisor
-            nextDescriptor += 1
-            accepted += 1
-        }
+    @Test("Two live connections of a worker never share a record, and revoked ones stay unused")
+    func records() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...3)
+        let first = desk.batch()
+        let taken = first?.connections.map(\.record) ?? []
+        #expect(Set(taken).count == 3)
+        _ = desk.report(1, [ids(first)[0]], .closed)
+        #expect(desk.takeBack(1, begun: [Int(taken[2])]) == 1)
+        desk.accept(4...20)
+        let rest = desk.batches().flatMap(\.connections).map(\.record)
+        #expect(Set(rest).count == rest.count)
+        #expect(rest.contains(taken[0]))
+        #expect(!rest.contains(taken[1]) && !rest.contains(taken[2]))
+        #expect(!rest.contains(RecordPool.probe))
     }
 
-    func dispatch() {
-        for descriptor in dispatcher.expired(now: now) { reject(descriptor) }
-        while let batch = dispatcher.nextBatch(now: now) {
-            check(workers.contains(batch.worker.number), "a batch for a worker that is gone")
-            check(!leaving.contains(batch.worker.number), "a batch for a worker that leaves")
-            check((1...16).contains(batch.connections.count), "batch of \(batch.connections.count)")
-            check(batch.connections.count == batch.descriptors.count, "counts differ")
-            if random.oneIn(15) {
-                dispatcher.blocked(batch, now: now)
-                continue
-            }
-            if random.oneIn(30) {
-                dispatcher.undeliverable(batch)
-                leaving.insert(batch.worker.number)
-                continue
-            }
-            for (connection, descriptor) in zip(batch.connections, batch.descriptors) {
-                check(places[descriptor] == .supervisor, "\(descriptor) was elsewhere")
-                places[descriptor] = .worker(
-                    batch.worker.number,
-                    id: connection.id,
-                    isReceived: false
-                )
-            }
-        }
-    }
-
-    private func reject(_ descriptor: Int32) {
-        check(places[descriptor] == .supervisor, "\(descriptor) rejected while a worker has it")
-        places[descriptor] = nil
-        rejected += 1
-    }
-
-    func report() {
-        guard let worker = worker() else { return }
-        var reports: [ConnectionReport] = []
-        var closing: Set<Int32> = []
-        for descriptor in places.keys.sorted() where random.oneIn(3) {
-            switch places[descriptor] {
-            case .worker(worker.number, let id, let isReceived):
-                switch random.below(5) {
-                case 0 where !isReceived:
-                    reports.append(ConnectionReport(id: id, event: .received))
-                    places[descriptor] = .worker(worker.number, id: id, isReceived: true)
-                case 1:
-                    reports.append(
-                        ConnectionReport(id: id, event: .refused, reason: .overloaded)
-                    )
-                    places[descriptor] = .supervisor
-                case 2:
-                    reports.append(ConnectionReport(id: id, event: .closed))
-                    closing.insert(descriptor)
-                    places[descriptor] = nil
-                    served += 1
-                default:
-                    reports.append(ConnectionReport(id: id, event: .started))
-                    closing.insert(descriptor)
-                    places[descriptor] = .started(worker.number, id: id)
-                }
-            case .started(worker.number, let id):
-                reports.append(ConnectionReport(id: id, event: .closed))
-                places[descriptor] = nil
-                served += 1
-            case .supervisor, .worker, .started, nil:
-                break
-            }
-        }
-        let action = dispatcher.reported(worker, reports, now: now)
-        check(!action.isViolation, "a true report was called a violation")
-        check(Set(action.closing) == closing, "closed \(action.closing), expected \(closing)")
-        check(action.closing.count == closing.count, "closed twice")
-    }
-
-    private func killWorker() {
-        guard let worker = worker() else { return }
-        workers.remove(worker.number)
-        leaving.remove(worker.number)
-        var expected: Set<Int32> = []
-        for (descriptor, place) in places {
-            switch place {
-            case .worker(worker.number, _, _):
-                if random.oneIn(5) {
-                    secretlyRead.insert(descriptor)
-                    expected.insert(descriptor)
-                    places[descriptor] = nil
-                    served += 1
-                } else {
-                    places[descriptor] = .supervisor
-                }
-            case .started(worker.number, _):
-                places[descriptor] = nil
-                served += 1
-            case .supervisor, .worker, .started:
-                break
+    @Test("A worker whose records run out gets only as many connections as it has left")
+    func fewRecords() {
+        var limits = Dispatcher.Limits()
+        limits.window = .max
+        limits.pendingMax = .max
+        let desk = Desk(workers: 1...1, limits: limits)
+        let all = Int32(Scoreboard.recordsMax) - 1
+        desk.accept(1...all - 3)
+        // Five records are lost to connections that were taken back.
+        var revoked = 0
+        var given = 0
+        while let batch = desk.batch() {
+            given += batch.connections.count
+            if revoked == 0 {
+                let begun = Set(batch.connections.dropFirst(5).map { Int($0.record) })
+                revoked = desk.takeBack(1, begun: begun)
+                given -= revoked
             }
         }
-        let secretlyRead = secretlyRead
-        let closing = dispatcher.workerGone(worker, now: now) { !secretlyRead.contains($0) }
-        check(Set(closing) == expected && closing.count == expected.count, "closed \(closing)")
+        #expect(revoked == 5)
+        #expect(given == Int(all) - 5)
+        desk.accept(all + 1...all + 8)
+        #expect(desk.batch() == nil)
+        #expect(desk.dispatcher.pendingCount == 10)
     }
 
-    private func invariants() {
-        let waiting = places.values.count { $0 == .supervisor }
-        check(dispatcher.pendingCount == waiting, "\(dispatcher.pendingCount) of \(waiting) wait")
-        for number in workers {
-            var held = 0
-            for place in places.values {
-                switch place {
-                case .worker(number, _, _), .started(number, _): held += 1
-                case .supervisor, .worker, .started: break
-                }
-            }
-            let counted = dispatcher.connections(of: WorkerSerial(number: number))
-            check(counted == held, "worker \(number): \(counted) counted, \(held) held")
+    // MARK: Silence
+
+    @Test("A worker that owes an answer is asked nothing more until it says something")
+    func silent() {
+        let second: UInt64 = 1_000_000_000
+        let desk = Desk(workers: 1...2)
+        desk.now = second
+        desk.accept(1...2)
+        let batches = desk.batches()
+        #expect(batches.count == 2)
+        _ = desk.report(2, ids(batches[1]), .received)
+        #expect(desk.dispatcher.deadline(now: desk.now) == 2 * second)
+        #expect(desk.dispatcher.silent(now: 2 * second - 1) == [])
+        #expect(desk.dispatcher.silent(now: 2 * second) == [WorkerSerial(number: 1)])
+        // It is reported once.
+        #expect(desk.dispatcher.silent(now: 3 * second) == [])
+        #expect(desk.dispatcher.deadline(now: 3 * second) == nil)
+        desk.now = 3 * second
+        desk.accept(3...8)
+        #expect(desk.batches().map(\.worker.number) == [2])
+        // Also before a drain nothing is put into a socket that nobody reads.
+        desk.accept(9...30)
+        while let batch = desk.batch(respectingWindow: false) {
+            #expect(batch.worker.number == 2)
         }
-        check(dispatcher.counts.lost == 0, "a connection was lost")
-        check(accepted == places.count + served + rejected, "a descriptor disappeared")
+        // Any report ends it, also one about a connection that was taken back.
+        #expect(desk.takeBack(1) == 1)
+        _ = desk.report(1, ids(batches[0]), .received)
+        #expect(desk.batch()?.worker.number == 1)
     }
 
-    func finish() {
-        now += 1_000_000_000
-        addWorker()
-        for _ in 0..<10_000 where !places.isEmpty && problems.isEmpty {
-            dispatch()
-            report()
-            if leaving.count == workers.count { addWorker() }
-            now += 50_000_000
-            invariants()
+    @Test("Patience begins with the message, not with the last word before it")
+    func patience() {
+        let second: UInt64 = 1_000_000_000
+        let desk = Desk(workers: 1...1)
+        desk.now = 100 * second
+        desk.accept(1...2)
+        let sent = ids(desk.batch())
+        #expect(desk.dispatcher.silent(now: desk.now) == [])
+        desk.now += second - 1
+        _ = desk.report(1, [sent[0]], .received)
+        #expect(desk.dispatcher.silent(now: desk.now + second - 1) == [])
+        #expect(desk.dispatcher.silent(now: desk.now + second).count == 1)
+    }
+
+    @Test("A worker that owes nothing may be silent for ever")
+    func idle() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...1)
+        _ = desk.report(1, ids(desk.batch()), .received)
+        #expect(desk.dispatcher.silent(now: .max / 2) == [])
+    }
+
+    // MARK: The end of a worker
+
+    @Test("Every connection of a dead worker is judged once, by descriptor, record and progress")
+    func judged() {
+        var limits = Dispatcher.Limits()
+        limits.keptMax = 3
+        let desk = Desk(workers: 1...1, limits: limits)
+        desk.accept(1...4)
+        let batch = desk.batch()
+        let sent = ids(batch)
+        _ = desk.report(1, [sent[0], sent[1], sent[3]], .started)
+        var judged: [Int32: Dispatcher.Orphan] = [:]
+        let ending = desk.dispatcher.workerGone(WorkerSerial(number: 1), now: 5) { orphan in
+            #expect(judged[orphan.descriptor] == nil)
+            judged[orphan.descriptor] = orphan
+            return orphan.descriptor == 2 ? .end : .move
         }
-    }
-}
-
-@Suite struct DispatcherWalkTests {
-    @Test("No descriptor is ever in two places, none is lost", arguments: 1...60)
-    func walk(seed: UInt64) {
-        let world = HandoffWorld(seed: seed)
-        for _ in 0..<600 where world.problems.isEmpty { world.step() }
-        world.finish()
-        #expect(world.problems == [], "seed \(seed)")
-        #expect(world.open == 0, "seed \(seed)")
-        #expect(world.served > 50, "seed \(seed)")
-    }
-}
-
-@Suite struct PendingQueueTests {
-    @Test("The queue holds what an array would", arguments: 1...20)
-    func walk(seed: UInt64) {
-        var random = SplitMix(seed: seed)
-        var queue = PendingQueue()
-        var model: [Int] = []
-        for step in 0..<1000 {
-            switch random.below(3) {
-            case 0:
-                queue.append(step)
-                model.append(step)
-            case 1:
-                queue.prepend(step)
-                model.insert(step, at: 0)
-            default:
-                let first = queue.popFirst()
-                let expected = model.isEmpty ? nil : model.removeFirst()
-                #expect(first == expected, "seed \(seed)")
-            }
-            #expect(queue.count == model.count)
-            #expect(queue.first == model.first)
+        // The fourth is not kept: only its worker could have said something.
+        #expect(judged.keys.sorted() == [1, 2, 3])
+        #expect(judged.values.filter(\.isStarted).map(\.descriptor).sorted() == [1, 2])
+        for (index, connection) in (batch?.connections ?? []).prefix(3).enumerated() {
+            #expect(judged[Int32(index + 1)]?.record == Int(connection.record))
         }
+        #expect(ending.map(\.descriptor) == [2])
+        #expect(desk.dispatcher.counts.requeued == 2)
+        #expect(desk.dispatcher.descriptors == 2 && desk.dispatcher.kept == 0)
+        desk.ready(2)
+        let again = desk.batch()
+        #expect(again?.descriptors == [1, 3])
+        #expect(again?.used == [ids(again)[0]])
+        #expect(desk.report(1, sent, .closed).isViolation)
+        // Nobody is judged twice.
+        let twice = desk.dispatcher.workerGone(WorkerSerial(number: 1), now: 6) { _ in .end }
+        #expect(twice == [])
     }
 }

@@ -4,82 +4,6 @@ import Testing
 
 @testable import Supervisor
 
-/// A fleet with short ways to tell it facts; every fact returns the actions it caused.
-final class FleetScript {
-    var machine: FleetMachine
-    var now: UInt64 = 0
-
-    init(workers: Int, limits: FleetMachine.Limits = FleetMachine.Limits()) {
-        machine = FleetMachine(desired: workers, limits: limits)
-    }
-
-    static func serial(_ number: UInt64) -> WorkerSerial { WorkerSerial(number: number) }
-
-    func start() -> [FleetAction] {
-        machine.start(now: now)
-        return machine.takeActions()
-    }
-
-    func ready(_ number: UInt64) -> [FleetAction] {
-        _ = machine.readyReceived(Self.serial(number), now: now)
-        return machine.takeActions()
-    }
-
-    func exit(
-        _ number: UInt64,
-        _ exit: ProcessExit = .exited(code: 0)
-    ) -> [FleetAction] {
-        machine.exited(Self.serial(number), exit, now: now, jitter: 0)
-        return machine.takeActions()
-    }
-
-    func spawnFailed(_ number: UInt64) -> [FleetAction] {
-        machine.spawnFailed(Self.serial(number), now: now, jitter: 0)
-        return machine.takeActions()
-    }
-
-    func terminate() -> [FleetAction] {
-        machine.terminationRequested(now: now)
-        return machine.takeActions()
-    }
-
-    func reload() -> [FleetAction] {
-        machine.reloadRequested()
-        return machine.takeActions()
-    }
-
-    func accept(workers: Int) -> [FleetAction] {
-        _ = machine.configurationAccepted(desired: workers, now: now)
-        return machine.takeActions()
-    }
-
-    func scale(_ difference: Int) -> [FleetAction] {
-        machine.scaleRequested(by: difference, now: now)
-        return machine.takeActions()
-    }
-
-    func pass(milliseconds: UInt64) -> [FleetAction] {
-        now += milliseconds * 1_000_000
-        machine.timePassed(now: now)
-        return machine.takeActions()
-    }
-
-    /// Lets the time pass to the next deadline.
-    func passToDeadline() -> [FleetAction] {
-        now = max(now, machine.deadline ?? now)
-        machine.timePassed(now: now)
-        return machine.takeActions()
-    }
-
-    /// A fleet whose workers are all ready.
-    static func running(workers: Int) -> FleetScript {
-        let script = FleetScript(workers: workers)
-        _ = script.start()
-        for number in 1...workers { _ = script.ready(UInt64(number)) }
-        return script
-    }
-}
-
 @Suite struct FleetMachineTests {
     private func s(_ number: UInt64) -> WorkerSerial { WorkerSerial(number: number) }
 
@@ -181,8 +105,8 @@ final class FleetScript {
         #expect(
             fleet.terminate() == [
                 .stopAccepting,
-                .drain(s(1), milliseconds: 60_000),
-                .drain(s(2), milliseconds: 60_000),
+                .drain(s(1), fleet.stopPlan),
+                .drain(s(2), fleet.stopPlan),
             ]
         )
         #expect(fleet.exit(1) == [])
@@ -195,6 +119,38 @@ final class FleetScript {
         _ = fleet.terminate()
         #expect(fleet.exit(2, .signaled(signal: 11)) == [])
         #expect(fleet.exit(1) == [.stop(exitCode: 0)])
+    }
+
+    @Test("A drain has a soft and a hard end, and idle connections are closed over a while")
+    func drainPlan() {
+        var limits = FleetMachine.Limits()
+        limits.drain = 90_000_000_000
+        limits.drainStalled = 30_000_000_000
+        limits.closeSpread = 4_000_000_000
+        let fleet = FleetScript.running(workers: 1, limits: limits)
+        fleet.now = 1_000_000_000
+        let plan = DrainPlan(
+            soft: 31_000_000_000,
+            hard: 91_000_000_000,
+            spread: 4_000_000_000,
+            returnsIdle: false
+        )
+        #expect(fleet.terminate() == [.stopAccepting, .drain(s(1), plan)])
+        #expect(fleet.machine.state == .draining(deadline: 91_000_000_000))
+    }
+
+    @Test("A short drain has its soft end at its hard one, and no long spread")
+    func shortDrainPlan() {
+        var limits = FleetMachine.Limits()
+        limits.drain = 2_000_000_000
+        let fleet = FleetScript.running(workers: 1, limits: limits)
+        let plan = DrainPlan(
+            soft: 2_000_000_000,
+            hard: 2_000_000_000,
+            spread: 500_000_000,
+            returnsIdle: false
+        )
+        #expect(fleet.terminate() == [.stopAccepting, .drain(s(1), plan)])
     }
 
     @Test("Streams that outlast the drain are cut by TERM, then KILL")
@@ -244,161 +200,147 @@ final class FleetScript {
         #expect(fleet.terminate() == [.stopAccepting, .stop(exitCode: 0)])
     }
 
-    // MARK: Reload
-
-    @Test("A reload replaces one worker after the other, each old one after its new one is ready")
-    func reload() {
+    @Test("Stopping without waiting sends TERM at once and KILL in half a second")
+    func stopNow() {
         let fleet = FleetScript.running(workers: 2)
-        #expect(fleet.reload() == [.readConfiguration])
-        #expect(fleet.accept(workers: 2) == [.spawn(s(3), slot: 0, generation: 2)])
-        #expect(
-            fleet.ready(3) == [
-                .admit(s(3)),
-                .drain(s(1), milliseconds: 600_000),
-                .spawn(s(4), slot: 1, generation: 2),
-            ]
-        )
-        // An old worker may take its time: the roll goes on without it.
-        #expect(
-            fleet.ready(4) == [
-                .admit(s(4)),
-                .drain(s(2), milliseconds: 600_000),
-                .reloadEnded(.succeeded(generation: 2)),
-            ]
-        )
-        #expect(fleet.exit(1) == [])
-        #expect(fleet.exit(2) == [])
-        #expect(fleet.machine.slots.map(\.generation) == [2, 2])
-        // What crashes later comes back with the new configuration.
-        #expect(fleet.exit(3) == [.spawn(s(5), slot: 0, generation: 2)])
+        #expect(fleet.stopNow() == [.terminate(s(1)), .terminate(s(2))])
+        #expect(fleet.stopNow() == [])
+        #expect(fleet.terminate() == [])
+        #expect(fleet.pass(milliseconds: 500) == [.kill(s(1)), .kill(s(2))])
+        _ = fleet.exit(1, .signaled(signal: 9))
+        #expect(fleet.exit(2, .signaled(signal: 9)) == [.stop(exitCode: 0)])
     }
 
-    @Test("A new configuration with which no worker boots leaves the old fleet alone")
-    func rollback() {
-        let fleet = FleetScript.running(workers: 2)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 5)
-        #expect(fleet.exit(3, .exited(code: 78)) == [.reloadEnded(.workerFailed)])
-        #expect(fleet.machine.state == .running)
-        #expect(fleet.machine.desired == 2)
-        #expect(fleet.exit(1) == [.spawn(s(4), slot: 0, generation: 1)])
-        // The next try is a generation of its own.
-        _ = fleet.reload()
-        #expect(fleet.accept(workers: 2) == [.spawn(s(5), slot: 0, generation: 3)])
+    // MARK: Lame duck
+
+    private static var lameDuck: FleetMachine.Limits {
+        var limits = FleetMachine.Limits()
+        limits.lameDuck = 5_000_000_000
+        return limits
     }
 
-    @Test("A new worker that hangs in boot ends the reload, too")
-    func rollbackAfterHang() {
-        let fleet = FleetScript.running(workers: 1)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 1)
-        #expect(fleet.passToDeadline() == [.kill(s(2))])
-        #expect(fleet.exit(2, .signaled(signal: 9)) == [.reloadEnded(.workerFailed)])
-        #expect(fleet.machine.readyCount == 1)
-    }
-
-    @Test("Once one worker runs with it, the configuration is kept though others fail")
-    func provenGeneration() {
-        let fleet = FleetScript.running(workers: 2)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 2)
-        _ = fleet.ready(3)
-        #expect(fleet.exit(4, .signaled(signal: 9)) == [])
-        #expect(fleet.passToDeadline() == [.spawn(s(5), slot: 1, generation: 2)])
-        #expect(fleet.machine.readyCount == 2)
-        #expect(fleet.ready(5).last == .reloadEnded(.succeeded(generation: 2)))
-    }
-
-    @Test("An old worker that crashes before the configuration is proven comes back as it was")
-    func crashBeforeProof() {
-        let fleet = FleetScript.running(workers: 2)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 2)
-        #expect(fleet.exit(2) == [.spawn(s(4), slot: 1, generation: 1)])
-    }
-
-    @Test("An old worker that crashes while its replacement boots is not started again")
-    func crashDuringReplacement() {
-        let fleet = FleetScript.running(workers: 2)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 2)
-        _ = fleet.ready(3)
-        // Slot 1 is being replaced by process 4.
-        #expect(fleet.exit(2, .signaled(signal: 9)) == [.reloadEnded(.succeeded(generation: 2))])
-        #expect(fleet.ready(4) == [.admit(s(4))])
-        #expect(fleet.machine.readyCount == 2)
-    }
-
-    @Test("An invalid configuration touches nothing")
-    func invalid() {
-        let fleet = FleetScript.running(workers: 1)
-        _ = fleet.reload()
-        fleet.machine.configurationRejected()
-        #expect(fleet.machine.takeActions() == [.reloadEnded(.invalid)])
-        #expect(fleet.machine.state == .running)
-    }
-
-    @Test("Reloads that come during a reload become one more")
-    func coalesced() {
-        let fleet = FleetScript.running(workers: 1)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 1)
-        #expect(fleet.reload() == [])
-        #expect(fleet.reload() == [])
-        #expect(
-            fleet.ready(2) == [
-                .admit(s(2)),
-                .drain(s(1), milliseconds: 600_000),
-                .reloadEnded(.succeeded(generation: 2)),
-                .readConfiguration,
-            ]
-        )
-        #expect(fleet.accept(workers: 1) == [.spawn(s(3), slot: 0, generation: 3)])
-        #expect(fleet.ready(3).last == .reloadEnded(.succeeded(generation: 3)))
-    }
-
-    @Test("A reload during the first boot waits for the first ready worker")
-    func reloadInBoot() {
-        let fleet = FleetScript(workers: 1)
-        _ = fleet.start()
-        #expect(fleet.reload() == [])
-        #expect(fleet.ready(1) == [.admit(s(1)), .announceReady, .readConfiguration])
-    }
-
-    @Test("TERM wins over a reload")
-    func termInReload() {
-        let fleet = FleetScript.running(workers: 1)
-        _ = fleet.reload()
-        _ = fleet.accept(workers: 1)
-        _ = fleet.reload()
-        #expect(
-            fleet.terminate() == [
-                .reloadEnded(.abandoned),
-                .stopAccepting,
-                .drain(s(1), milliseconds: 60_000),
-                .terminate(s(2)),
-            ]
-        )
-        #expect(fleet.ready(2) == [])
+    @Test("A lame duck serves on until its time is over, and drains then")
+    func lameDuck() {
+        let fleet = FleetScript.running(workers: 2, limits: Self.lameDuck)
+        #expect(fleet.terminate() == [.announceLameDuck])
+        #expect(fleet.machine.state == .lameDuck(until: 5_000_000_000))
+        #expect(fleet.pass(milliseconds: 4_999) == [])
+        // A crash meanwhile costs no capacity.
+        #expect(fleet.exit(1, .signaled(signal: 11)) == [.spawn(s(3), slot: 0, generation: 1)])
+        #expect(fleet.ready(3) == [.admit(s(3))])
         #expect(fleet.reload() == [.reloadIgnored])
+        #expect(fleet.scale(1) == [])
+        #expect(fleet.recycle(2) == [])
+        #expect(
+            fleet.pass(milliseconds: 1) == [
+                .stopAccepting, .drain(s(3), fleet.stopPlan), .drain(s(2), fleet.stopPlan),
+            ]
+        )
+        // The time for the drain begins now.
+        #expect(fleet.machine.state == .draining(deadline: 65_000_000_000))
         _ = fleet.exit(2)
-        #expect(fleet.exit(1) == [.stop(exitCode: 0)])
+        #expect(fleet.exit(3) == [.stop(exitCode: 0)])
     }
 
-    @Test("Old workers of several reloads do not pile up without end")
-    func generations() {
-        let fleet = FleetScript.running(workers: 1)
-        var serial: UInt64 = 1
-        var terminated: [WorkerSerial] = []
-        for _ in 0..<6 {
-            _ = fleet.reload()
-            _ = fleet.accept(workers: 1)
-            serial += 1
-            for action in fleet.ready(serial) {
-                if case .terminate(let worker) = action { terminated.append(worker) }
+    @Test("A second TERM ends a lame duck at once")
+    func lameDuckSecondTerm() {
+        let fleet = FleetScript.running(workers: 2, limits: Self.lameDuck)
+        _ = fleet.terminate()
+        #expect(fleet.terminate() == [.terminate(s(1)), .terminate(s(2))])
+        _ = fleet.exit(1)
+        #expect(fleet.exit(2) == [.stop(exitCode: 0)])
+    }
+
+    @Test("A fleet that serves nobody is no lame duck")
+    func lameDuckInBoot() {
+        let fleet = FleetScript(workers: 1, limits: Self.lameDuck)
+        _ = fleet.start()
+        #expect(fleet.terminate() == [.stopAccepting, .terminate(s(1))])
+    }
+
+    // MARK: Faults
+
+    @Test("A worker that hangs gets ABRT first, KILL when it does not end, and is replaced")
+    func hang() {
+        let fleet = FleetScript.running(workers: 2)
+        #expect(fleet.failed(1, .hang) == [.abort(s(1))])
+        #expect(fleet.failed(1, .hang) == [])
+        #expect(fleet.machine.readyCount == 1)
+        #expect(fleet.pass(milliseconds: 1_999) == [])
+        #expect(fleet.pass(milliseconds: 1) == [.kill(s(1))])
+        #expect(
+            fleet.exit(1, .signaled(signal: 9)) == [.spawn(s(3), slot: 0, generation: 1)]
+        )
+    }
+
+    @Test(
+        "A worker that is stopped or breaks the protocol is killed at once",
+        arguments: [WorkerSlot.Fault.stopped, .protocolError]
+    )
+    func killed(fault: WorkerSlot.Fault) {
+        let fleet = FleetScript.running(workers: 2)
+        #expect(fleet.failed(2, fault) == [.kill(s(2))])
+        #expect(fleet.failed(2, .hang) == [])
+        #expect(
+            fleet.exit(2, .signaled(signal: 9)) == [.spawn(s(3), slot: 1, generation: 1)]
+        )
+    }
+
+    @Test("A worker that hangs in its drain is ended, and not replaced")
+    func hangInDrain() {
+        let fleet = FleetScript.running(workers: 2)
+        _ = fleet.scale(-1)
+        #expect(fleet.failed(2, .hang) == [.abort(s(2))])
+        #expect(fleet.exit(2, .signaled(signal: 6)) == [])
+        #expect(fleet.machine.slots.count == 1)
+    }
+
+    @Test("A crash of all workers at once stays within the budget, and all come back")
+    func crashOfAll() {
+        let fleet = FleetScript.running(workers: 8)
+        var next: UInt64 = 9
+        // Twice each is free; the third round waits for the budget, too.
+        for number in 1...8 as ClosedRange<UInt64> {
+            #expect(fleet.exit(number, .signaled(signal: 11)).count == 1)
+            _ = fleet.ready(next)
+            next += 1
+        }
+        for number in 9...16 as ClosedRange<UInt64> {
+            #expect(fleet.exit(number, .signaled(signal: 11)) == [])
+        }
+        let waiting = fleet.now
+        while fleet.machine.readyCount < 8 {
+            for action in fleet.passToDeadline() {
+                guard case .spawn(let serial, _, _) = action else { continue }
+                _ = fleet.ready(serial.number)
+                next = serial.number + 1
             }
         }
-        #expect(terminated.prefix(2) == [s(1), s(2)])
+        #expect(fleet.now - waiting == 90_000_000)
+        for number in 17...24 as ClosedRange<UInt64> {
+            #expect(fleet.exit(number, .signaled(signal: 11)) == [])
+        }
+        let dues = fleet.machine.slots.compactMap(\.deadline).map { ($0 - fleet.now) / 1_000_000 }
+        #expect(dues == [180, 200, 300, 400, 500, 600, 700, 800])
+    }
+
+    // MARK: Facts that come late
+
+    @Test("What is said about a process that is gone changes nothing")
+    func late() {
+        let fleet = FleetScript.running(workers: 1)
+        _ = fleet.exit(1, .signaled(signal: 9))
+        let before = fleet.machine.slots.map(\.state)
+        #expect(fleet.ready(1) == [])
+        #expect(fleet.probed(1) == [])
+        #expect(fleet.probed(1, passed: false) == [])
+        #expect(fleet.failed(1, .hang) == [])
+        #expect(fleet.recycle(1) == [])
+        #expect(fleet.exit(1) == [])
+        #expect(fleet.spawnFailed(1) == [])
+        fleet.machine.exitAnnounced(s(1), now: 0)
+        #expect(fleet.machine.takeActions() == [])
+        #expect(fleet.machine.slots.map(\.state) == before)
     }
 
     // MARK: Scaling
@@ -408,8 +350,8 @@ final class FleetScript {
         let fleet = FleetScript.running(workers: 2)
         #expect(fleet.scale(1) == [.spawn(s(3), slot: 2, generation: 1)])
         _ = fleet.ready(3)
-        #expect(fleet.scale(-1) == [.drain(s(3), milliseconds: 600_000)])
-        #expect(fleet.scale(-1) == [.drain(s(2), milliseconds: 600_000)])
+        #expect(fleet.scale(-1) == [.drain(s(3), fleet.replacedPlan)])
+        #expect(fleet.scale(-1) == [.drain(s(2), fleet.replacedPlan)])
         #expect(fleet.scale(-1) == [])
         #expect(fleet.machine.desired == 1)
     }
@@ -423,19 +365,45 @@ final class FleetScript {
         #expect(fleet.scale(1) == [.spawn(s(4), slot: 1, generation: 1)])
     }
 
-    @Test("A configuration with another worker count resizes once it is proven")
-    func resizeByReload() {
-        let fleet = FleetScript.running(workers: 3)
-        _ = fleet.reload()
-        #expect(fleet.accept(workers: 1) == [.spawn(s(4), slot: 0, generation: 2)])
+    @Test("A number can be asked for")
+    func scaleTo() {
+        let fleet = FleetScript.running(workers: 1)
+        fleet.machine.scaleRequested(to: 3, now: 0)
         #expect(
-            fleet.ready(4) == [
-                .admit(s(4)),
-                .drain(s(1), milliseconds: 600_000),
-                .drain(s(2), milliseconds: 600_000),
-                .drain(s(3), milliseconds: 600_000),
-                .reloadEnded(.succeeded(generation: 2)),
+            fleet.machine.takeActions() == [
+                .spawn(s(2), slot: 1, generation: 1), .spawn(s(3), slot: 2, generation: 1),
             ]
         )
+        fleet.machine.scaleRequested(to: 1, now: 0)
+        #expect(fleet.machine.takeActions() == [.terminate(s(2)), .terminate(s(3))])
+    }
+
+    @Test("A reload that changes only the number touches no worker that stays")
+    func scaledByReload() {
+        let fleet = FleetScript.running(workers: 2)
+        _ = fleet.reload()
+        #expect(
+            fleet.accept(workers: 4, changesWorkers: false) == [
+                .spawn(s(3), slot: 2, generation: 1),
+                .spawn(s(4), slot: 3, generation: 1),
+                .reloadEnded(.scaled(workers: 4)),
+            ]
+        )
+        #expect(fleet.machine.state == .running && fleet.machine.generation == 1)
+        _ = fleet.ready(3)
+        _ = fleet.ready(4)
+        _ = fleet.reload()
+        #expect(
+            fleet.accept(workers: 1, changesWorkers: false) == [
+                .drain(s(2), fleet.replacedPlan),
+                .drain(s(3), fleet.replacedPlan),
+                .drain(s(4), fleet.replacedPlan),
+                .reloadEnded(.scaled(workers: 1)),
+            ]
+        )
+        #expect(fleet.serving == [1])
+        // The generation was not used up.
+        _ = fleet.reload()
+        #expect(fleet.accept(workers: 1) == [.spawn(s(5), slot: 0, generation: 2)])
     }
 }

@@ -22,6 +22,20 @@ private final class Collector: ConnectionTaker {
 
     override func acceptEnded() { batches += 1 }
 
+    /// Whether connections are refused for which there is no descriptor.
+    var refuses = true
+    var refused = 0
+    private var farewells: Farewells?
+
+    override var refusesAtLimit: Bool { refuses }
+
+    override func refuse(_ fd: consuming OwnedFD) {
+        refused += 1
+        farewells?.sayBriefly(ClosingAnswer.unavailable(.busy), to: fd)
+    }
+
+    func say(on loop: EventLoop) { farewells = Farewells(loop: loop) }
+
     deinit {
         for connection in connections { OwnedFD(owning: connection).close() }
     }
@@ -197,10 +211,10 @@ private final class Client {
     }
 
     @Test(
-        "Without descriptors a listener rests instead of spinning, and goes on later",
-        arguments: [Errno.tooManyOpenFiles, .fileTableFull, .noBufferSpace, .noMemory]
+        "Without memory a listener rests instead of spinning, and goes on later",
+        arguments: [Errno.noBufferSpace, .noMemory]
     )
-    func noDescriptors(errno: Errno) throws {
+    func noMemory(errno: Errno) throws {
         let clients = try connect(1)
         Syscalls.forceErrno(.accept, errno, count: 1)
         try turn { listener.pause == .descriptors }
@@ -209,8 +223,86 @@ private final class Client {
         try turn { taker.connections.count == 1 }
         #expect(loop.now - rested >= Listener.rest - 1_000_000)
         #expect(loop.turns - turns <= 4, "turned \(loop.turns - turns) times while it rested")
-        #expect(listener.pause == nil)
+        #expect(listener.pause == nil && taker.refused == 0)
         #expect(clients.count == 1)
+    }
+
+    @Test(
+        "Without descriptors clients are told so at once, and the listener rests for a while",
+        arguments: [Errno.tooManyOpenFiles, .fileTableFull]
+    )
+    func noDescriptors(errno: Errno) throws {
+        taker.say(on: loop)
+        taker.room = 0
+        let clients = try connect(3)
+        let request = Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
+        for client in clients { _ = Syscalls.send(client.fd.raw, request.span) }
+        try turn { listener.acceptQueue?.waiting == 3 }
+        taker.room = .max
+        Syscalls.forceErrno(.accept, errno, count: 1)
+        listener.resumeIfFull()
+        try turn { listener.pause == .descriptors }
+        let rested = loop.now
+        let turns = loop.turns
+        #expect(taker.refused == 3 && listener.refusedCount == 3)
+        #expect(taker.connections.isEmpty && listener.acceptedCount == 0)
+        for client in clients {
+            let answer = client.readAll()
+            #expect(answer.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
+            #expect(answer.hasSuffix("}}"))
+        }
+        let late = try connect(1)
+        try turn { taker.connections.count == 1 }
+        #expect(loop.now - rested >= Listener.rest - 1_000_000)
+        #expect(loop.turns - turns <= 4, "turned \(loop.turns - turns) times while it rested")
+        #expect(listener.pause == nil && listener.acceptedCount == 1)
+        // The reserve is there again.
+        Syscalls.forceErrno(.accept, errno, count: 1)
+        let again = try connect(1)
+        try turn { listener.pause == .descriptors }
+        #expect(again[0].readAll().hasPrefix("HTTP/1.1 503 "))
+        #expect(late.count == 1)
+    }
+
+    @Test("A taker that has room of its own gets the connection with the last descriptor")
+    func lastDescriptor() throws {
+        taker.refuses = false
+        let clients = try connect(1)
+        Syscalls.forceErrno(.accept, .tooManyOpenFiles, count: 1)
+        try turn { listener.pause == .descriptors }
+        #expect(taker.connections.count == 1 && listener.acceptedCount == 1)
+        #expect(listener.refusedCount == 0)
+        #expect(clients.count == 1)
+    }
+
+    @Test("Without a descriptor in reserve nobody is refused, and the listener goes on later")
+    func noReserve() throws {
+        taker.say(on: loop)
+        let clients = try connect(1)
+        // The refusal finds no descriptor either.
+        Syscalls.forceErrno(.accept, .tooManyOpenFiles, count: 2)
+        try turn { listener.pause == .descriptors }
+        #expect(taker.refused == 0)
+        let turns = loop.turns
+        try turn { taker.connections.count == 1 }
+        #expect(loop.turns - turns <= 4)
+        #expect(clients.count == 1)
+    }
+
+    @Test("A flood that must be refused leaves the loop to others, too")
+    func refusalsPerTurn() throws {
+        taker.say(on: loop)
+        taker.room = 0
+        let clients = try connect(100)
+        try turn { listener.acceptQueue?.waiting == 100 }
+        taker.room = .max
+        Syscalls.forceErrno(.accept, .tooManyOpenFiles, count: 1)
+        listener.resumeIfFull()
+        try turn { listener.pause == .descriptors }
+        #expect(taker.refused == 64)
+        #expect(listener.acceptQueue?.waiting == 36)
+        try turn { taker.connections.count == 36 }
+        #expect(clients.count == 100)
     }
 
     @Test(
@@ -261,20 +353,27 @@ private final class Client {
         }
         #expect(clients.count == 4)
     }
+}
 
-    @Test("A connection that no worker takes gets a whole answer, though it was not read")
-    func rejection() throws {
-        let clients = try connect(1)
-        let request = Array("POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
-        try turn { taker.connections.count == 1 }
-        _ = Syscalls.send(clients[0].fd.raw, request.span)
-        Rejection.send(to: OwnedFD(owning: taker.connections.removeLast()))
-        let answer = clients[0].readAll()
-        #expect(answer.hasPrefix("HTTP/1.1 503 Service Unavailable\r\n"))
-        #expect(answer.contains("\r\nRetry-After: 1\r\n"))
-        let body = answer.split(separator: "\r\n\r\n").last ?? ""
-        #expect(answer.contains("\r\nContent-Length: \(body.utf8.count)\r\n"))
-        #expect(body.hasPrefix("{\"error\":{"))
+@Suite struct DescriptorReserveTests {
+    @Test("The reserve is one descriptor, which is there again after its use")
+    func use() async {
+        // Only in a process of its own nobody else opens descriptors.
+        await #expect(processExitsWith: .success) {
+            let before = try openDescriptors().count
+            let reserve = DescriptorReserve()
+            let reserved = try openDescriptors().count
+            precondition(reserved == before + 1)
+            precondition(reserve.release())
+            precondition(!reserve.release())
+            let released = try openDescriptors().count
+            precondition(released == before)
+            reserve.refill()
+            reserve.refill()
+            let refilled = try openDescriptors().count
+            precondition(refilled == before + 1)
+            precondition(reserve.release())
+        }
     }
 }
 

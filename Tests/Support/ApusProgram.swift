@@ -24,6 +24,21 @@ package enum ApusProgram {
         ]
     }
 
+    /// Copies both programs, so that a test can replace them on disk.
+    ///
+    /// Returns the path of the supervisor's.
+    package static func copy(to directory: PrivateDirectory) throws -> String {
+        let process = try ServerProcess(
+            "/bin/cp",
+            arguments: [supervisor, "\(folder)/apus-worker", directory.path],
+            environment: []
+        )
+        guard try process.waitForExit() == .exited(code: 0) else {
+            throw TestFailure("the programs cannot be copied: \(process.tail())")
+        }
+        return "\(directory.path)/apus"
+    }
+
     /// The arguments a process was started with.
     package static func arguments(of pid: Int32) throws -> String {
         try words("/proc/\(pid)/cmdline").joined(separator: " ")

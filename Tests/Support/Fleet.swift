@@ -16,16 +16,22 @@ package final class Fleet {
     package var pid: Int32 { process.pid }
 
     /// Starts a fleet and waits until every worker is ready.
-    package init(_ settings: FleetSettings = FleetSettings(), arguments: [String] = []) throws {
+    package init(
+        _ settings: FleetSettings = FleetSettings(),
+        arguments: [String] = [],
+        program: String = ApusProgram.supervisor
+    ) throws {
         self.settings = settings
         directory = try PrivateDirectory()
         let config = try directory.write("apus.json", settings.text)
-        let command = try Launch(settings, directory)
+        let command = try Launch(settings, directory, program: program)
         process = try ServerProcess(
             command.program,
             arguments: command.arguments + ["serve", "--config", config] + arguments,
             environment: ApusProgram.environment(directory) + command.environment,
-            descriptors: settings.descriptors
+            descriptors: settings.descriptors.map {
+                InheritedFD(source: $0.value, target: $0.key)
+            }
         )
         statusAddress = .unix(path: "")
         do {

@@ -23,8 +23,12 @@ package struct Launch {
             + command
     }
 
-    package init(_ settings: FleetSettings, _ directory: PrivateDirectory) throws {
-        var words = settings.launcher + [ApusProgram.supervisor]
+    package init(
+        _ settings: FleetSettings,
+        _ directory: PrivateDirectory,
+        program supervisor: String = ApusProgram.supervisor
+    ) throws {
+        var words = settings.launcher + [supervisor]
         var environment = settings.environment
         for (name, text) in settings.files { try directory.write(name, text) }
         if let prelude = settings.workerPrelude {

@@ -45,9 +45,20 @@ package final class NotifySocket {
     /// Waits for a message with that line and returns all lines received so far.
     @discardableResult
     package func waitForLine(_ line: String, by deadline: Deadline = .soon) throws -> [String] {
-        while !lines.contains(line) {
+        try waitForMatch(line, by: deadline) { $0 == line }
+    }
+
+    /// Waits for a line for which `match` holds and returns all lines received so far.
+    ///
+    /// Descriptors that come along are closed.
+    package func waitForMatch(
+        _ what: String,
+        by deadline: Deadline = .soon,
+        _ match: (String) -> Bool
+    ) throws -> [String] {
+        while !lines.contains(where: match) {
             let events = pollDescriptors([(descriptor, .readable)], until: deadline)
-            if events[0].isEmpty { throw TestFailure("no \(line), only \(lines)") }
+            if events[0].isEmpty { throw TestFailure("no \(what), only \(lines)") }
             guard receive() else { throw TestFailure("nothing to receive") }
         }
         return lines

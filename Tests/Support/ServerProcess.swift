@@ -31,13 +31,13 @@ package final class ServerProcess: Sendable {
         case gone
     }
 
-    /// Starts `path` with standard input from /dev/null.
+    /// Starts `path` with standard input from /dev/null, and more `descriptors` if given.
     package init(
         _ path: String,
         arguments: [String],
         environment: [String],
         errorReader: ErrorReader = .drained,
-        descriptors: [Int32: Int32] = [:]
+        descriptors: [InheritedFD] = []
     ) throws {
         let output = try Syscalls.pipe()
         let error = try Syscalls.pipe()
@@ -50,7 +50,7 @@ package final class ServerProcess: Sendable {
                 InheritedFD(source: null.raw, target: 0),
                 InheritedFD(source: output.second.raw, target: 1),
                 InheritedFD(source: error.second.raw, target: 2),
-            ] + descriptors.map { InheritedFD(source: $0.value, target: $0.key) }
+            ] + descriptors
         )
         pidfd = try Syscalls.pidfd(pid).release()
         leash = try Leash(on: pid)

@@ -56,7 +56,8 @@ package enum ConfigSection: CaseIterable, Sendable {
         case .root:
             [
                 "listen", "status", "workers", "upstreams", "models", "default_model", "keys",
-                "auth", "timeouts", "retries", "fleet", "streams", "guards", "logs", "cors", "$schema",
+                "auth", "timeouts", "retries", "fleet", "streams", "guards", "logs", "cors",
+                "$schema",
             ]
         case .status: ["listen"]
         case .openaiUpstream: Self.httpKeys + ["api_key", "responses"]
@@ -79,7 +80,8 @@ package enum ConfigSection: CaseIterable, Sendable {
         case .retries: ["tries_per_target", "max_targets", "backoff", "retry_after_max"]
         case .fleet:
             [
-                "lame_duck", "drain_stalled", "hang", "connections_per_worker", "queue", "queue_age",
+                "lame_duck", "drain_stalled", "hang", "connections_per_worker", "queue",
+                "queue_age",
                 "recycle_requests", "recycle_age", "recycle_memory",
             ]
         case .streams: ["keepalive"]

@@ -31,6 +31,7 @@ extension Config {
         }
         line("timeouts", waits.joined(separator: ", "))
         line("retries", retries.summary)
+        line("fleet", fleet.summary)
         let keepalive = keepaliveNanoseconds.map { Quantity.text(duration: $0) } ?? "off"
         line("streams", "keepalive \(keepalive)")
         line("guards", "max_body \(Quantity.text(size: bodyBytesMax))")
@@ -42,6 +43,24 @@ extension Config {
     private var authText: String {
         if requiresKey { return "keys (\(keys.keys.count))" }
         return authIsOff ? "off" : "open (no keys, this machine only)"
+    }
+}
+
+extension FleetConfig {
+    fileprivate var summary: String {
+        var parts = [
+            "lame_duck \(lameDuck == 0 ? "off" : Quantity.text(duration: lameDuck))",
+            "drain_stalled \(Quantity.text(duration: drainStalled))",
+            "hang \(Quantity.text(duration: hang))",
+            "connections_per_worker \(connectionsPerWorker)",
+            "queue \(queue) for \(Quantity.text(duration: queueAge))",
+        ]
+        if let recycleRequests { parts.append("recycle_requests \(recycleRequests)") }
+        if let recycleAge { parts.append("recycle_age \(Quantity.text(duration: recycleAge))") }
+        if let recycleMemory {
+            parts.append("recycle_memory \(Quantity.text(size: recycleMemory))")
+        }
+        return parts.joined(separator: ", ")
     }
 }
 

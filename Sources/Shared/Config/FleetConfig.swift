@@ -43,7 +43,8 @@ extension ConfigParser {
         var fleet = FleetConfig()
         guard let members = reader.members(node, .fleet) else { return fleet }
         fleet.lameDuck = members["lame_duck"].flatMap { reader.duration($0) } ?? fleet.lameDuck
-        fleet.drainStalled = members["drain_stalled"].flatMap { reader.duration($0) } ?? fleet.drainStalled
+        fleet.drainStalled =
+            members["drain_stalled"].flatMap { reader.duration($0) } ?? fleet.drainStalled
         fleet.hang = members["hang"].flatMap { reader.duration($0) } ?? fleet.hang
         fleet.queueAge = members["queue_age"].flatMap { reader.duration($0) } ?? fleet.queueAge
         fleet.recycleAge = members["recycle_age"].flatMap { reader.duration($0) }

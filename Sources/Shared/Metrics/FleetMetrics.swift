@@ -2,16 +2,20 @@
 
 package import Bytes
 
-/// One worker process: the slot it fills and its number in that slot.
+/// One worker process: the slot it fills, its configuration, and its own number.
 ///
-/// While a slot is rolled, its old and its new process run side by side.
+/// While a slot is rolled, its old and its new process run side by side; while it is recycled,
+/// both have the same configuration.
 package struct WorkerID: Hashable {
     package var slot: Int
     package var generation: UInt32
+    /// Never used twice in the life of the supervisor.
+    package var process: UInt64
 
-    package init(slot: Int, generation: UInt32) {
+    package init(slot: Int, generation: UInt32, process: UInt64 = 0) {
         self.slot = slot
         self.generation = generation
+        self.process = process
     }
 }
 

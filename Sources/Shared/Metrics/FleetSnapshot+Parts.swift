@@ -96,6 +96,10 @@ extension FleetSnapshot {
         ///
         /// Limit: the top of a stack tells what happened; a deep recursion would fill the page.
         package static let framesMax = 32
+        /// Bytes of one frame.
+        ///
+        /// Limit: names of generic functions can be pages long, and their beginning says enough.
+        package static let frameBytesMax = 240
 
         package var code: Int?
         package var signal: Int?
@@ -120,7 +124,10 @@ extension FleetSnapshot {
             self.reason = reason
             self.at = at
             self.requestID = requestID
-            self.backtrace = Array(backtrace.prefix(Self.framesMax))
+            self.backtrace = backtrace.prefix(Self.framesMax).map { frame in
+                frame.utf8.count <= Self.frameBytesMax
+                    ? frame : String(decoding: frame.utf8.prefix(Self.frameBytesMax), as: UTF8.self)
+            }
         }
     }
 

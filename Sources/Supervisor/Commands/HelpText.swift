@@ -103,7 +103,11 @@ enum HelpText {
         \(ConfigLoader.pathDefault), else \(ConfigParser.statusListenDefault).
         The exit code is 69 when nobody answers there.
 
-        The same address answers curl: /status, /status?full, /metrics, /livez, /readyz.
+        Workers: R ready, B booting, P probing after a crash, D draining, W waiting after a crash,
+        F failed. Colours of --watch are left out when NO_COLOR is set.
+
+        The same address answers curl: /status, /status?full, /status.txt, /metrics, /livez, /readyz,
+        and a browser, with the dashboard.
 
         examples:
           apus status

@@ -144,8 +144,9 @@ struct Dispatcher {
         /// It did not answer in time; the next report ends that.
         var isSilent = false
         var records = RecordPool()
-        /// Ids that were taken back; the worker may not know yet.
-        var revoked: Set<UInt32> = []
+        /// Ids that were taken back, of which the worker may not know yet, and their records, which
+        /// nobody else gets before it does.
+        var revoked: [UInt32: UInt16] = [:]
     }
 
     var limits: Limits
@@ -263,7 +264,7 @@ struct Dispatcher {
             entries[index].record = record
             entries[index].isKept = kept < limits.keptMax
             if entries[index].isKept { kept += 1 }
-            workers[chosen].revoked.remove(id(of: index))
+            workers[chosen].revoked[id(of: index)] = nil
             connections.append(
                 HandedConnection(
                     id: id(of: index),
@@ -315,27 +316,35 @@ struct Dispatcher {
         }
     }
 
-    /// Connections that waited too long: to be answered with 503 and closed.
-    mutating func expired(now: UInt64) -> [Int32] {
-        var closing: [Int32] = []
+    /// A connection that no worker takes: to be told so and closed.
+    struct Rejected: Equatable {
+        let descriptor: Int32
+        /// A worker has served it before, so its client may not be waiting for anything.
+        let isUsed: Bool
+    }
+
+    /// Connections that waited too long.
+    mutating func expired(now: UInt64) -> [Rejected] {
+        var rejected: [Rejected] = []
         while let first = pending.first, entries[first].queuedAt + limits.pendingAge <= now {
             counts.expired += 1
-            closing.append(reject(first))
+            rejected.append(reject(first))
         }
-        return closing
+        return rejected
     }
 
-    /// Every connection that waits: to be answered with 503 and closed.
-    mutating func rejectPending() -> [Int32] {
-        var closing: [Int32] = []
-        while let first = pending.first { closing.append(reject(first)) }
-        return closing
+    /// Every connection that waits.
+    mutating func rejectPending() -> [Rejected] {
+        var rejected: [Rejected] = []
+        while let first = pending.first { rejected.append(reject(first)) }
+        return rejected
     }
 
-    private mutating func reject(_ index: Int) -> Int32 {
+    private mutating func reject(_ index: Int) -> Rejected {
         _ = pending.popFirst()
         counts.rejected += 1
-        return free(index)
+        let isUsed = entries[index].isUsed
+        return Rejected(descriptor: free(index), isUsed: isUsed)
     }
 
     // MARK: Workers
@@ -382,9 +391,8 @@ struct Dispatcher {
             guard place == .sent(serial) || place == .received(serial),
                 revoke(Int(entries[index].record))
             else { continue }
-            workers[worker].revoked.insert(id(of: index))
+            workers[worker].revoked[id(of: index)] = entries[index].record
             if place == .sent(serial) { workers[worker].unacknowledged -= 1 }
-            // The record is not used again: the worker may look at it at any time.
             workers[worker].connections -= 1
             workers[worker].unstarted -= 1
             entries[index].queuedAt = now
@@ -446,8 +454,15 @@ struct Dispatcher {
         workers[worker].heardAt = now
         workers[worker].isSilent = false
         for report in reports {
-            // It said so before it could know that the connection had been taken back.
-            if workers[worker].revoked.contains(report.id) { continue }
+            if let record = workers[worker].revoked[report.id] {
+                // RECEIVED was said before it could know that the connection had been taken back;
+                // REFUSED says that it knows by now, and will not look at the record any more.
+                if report.event == .refused {
+                    workers[worker].revoked[report.id] = nil
+                    workers[worker].records.give(record)
+                }
+                continue
+            }
             guard apply(report, of: worker, now: now, &action) else {
                 action.isViolation = true
                 return action
@@ -524,7 +539,7 @@ struct Dispatcher {
 
     private func canTake(_ worker: Worker, now: UInt64, _ respectingWindow: Bool) -> Bool {
         worker.isAccepting && worker.pausedUntil <= now && !worker.isSilent
-            && worker.connections < limits.perWorkerMax && worker.records.hasRoom
+            && worker.connections < limits.perWorkerMax && worker.records.room > 0
             && (!respectingWindow || worker.unacknowledged < limits.window)
     }
 
@@ -543,6 +558,7 @@ struct Dispatcher {
                 room: min(
                     window,
                     limits.perWorkerMax - worker.connections,
+                    worker.records.room,
                     ControlMessage.connectionsMax
                 ),
                 connections: worker.connections,

@@ -255,7 +255,7 @@ final class Fleet: WorkerObserver {
                 throw error
             }
             processes[serial] = process
-            metrics.workerStarted(WorkerID(slot: slot, generation: generation))
+            metrics.workerStarted(id(of: process))
             log.sink.log(.debug, "worker started") { record in
                 record.field("slot", slot)
                 record.field("generation", Int(generation))
@@ -290,21 +290,21 @@ final class Fleet: WorkerObserver {
         handoff.admit(process)
     }
 
+    /// Counts a worker that leaves because another one has its place.
     private func noteReplacement(_ serial: WorkerSerial) {
         guard let slot = machine.slot(serial) else { return }
-        switch machine.state {
-        case .rolling:
-            history.replaced(rollReason)
-        case .running:
-            if let reason = slot.recycling {
-                history.recycled()
-                log.info("worker recycled") { record in
-                    record.field("slot", slot.number)
-                    record.field("reason", reason.rawValue)
-                }
+        let isReplaced = machine.slots.contains {
+            $0.number == slot.number && $0.purpose == .serve && $0.serial != serial
+        }
+        guard isReplaced else { return }
+        if let reason = slot.recycling {
+            history.recycled()
+            log.info("worker recycled") { record in
+                record.field("slot", slot.number)
+                record.field("reason", reason.rawValue)
             }
-        case .starting, .lameDuck, .draining, .stopping, .stopped:
-            break
+        } else {
+            history.replaced(rollReason)
         }
     }
 
@@ -533,7 +533,11 @@ final class Fleet: WorkerObserver {
     }
 
     private func id(of worker: WorkerProcess) -> WorkerID {
-        WorkerID(slot: worker.slot, generation: worker.generation)
+        WorkerID(
+            slot: worker.slot,
+            generation: worker.generation,
+            process: worker.serial.number
+        )
     }
 }
 

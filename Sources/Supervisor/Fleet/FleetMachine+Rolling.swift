@@ -30,20 +30,24 @@ extension FleetMachine {
             leave(old, now: now, plan)
         }
         removeEnded()
-        endOldestLeaver(now: now)
+        endOldestLeavers(now: now)
     }
 
     /// Bounds the processes that finish old streams: several reloads in a row must not pile up.
     ///
-    /// The oldest one ends its answers now, with an error event where that is possible.
-    private mutating func endOldestLeaver(now: UInt64) {
-        let leaving = slots.indices.filter { slots[$0].purpose == .leave }
-        guard leaving.count > 2 * desired else { return }
-        let oldest = leaving.filter { slots[$0].isDraining }
-            .min { (slots[$0].serial?.number ?? 0) < (slots[$1].serial?.number ?? 0) }
-        guard let oldest else { return }
+    /// The oldest ones end their answers now, with an error event where that is possible.
+    private mutating func endOldestLeavers(now: UInt64) {
         let end = now + limits.fastStop
-        leave(oldest, now: now, DrainPlan(soft: now, hard: end, spread: 0, returnsIdle: true))
+        // Those that end soon anyway make room by themselves.
+        let leaving = slots.indices.filter {
+            slots[$0].isDraining && (slots[$0].deadline ?? 0) > end
+        }
+        let oldest = leaving.sorted {
+            (slots[$0].serial?.number ?? 0) < (slots[$1].serial?.number ?? 0)
+        }
+        for index in oldest.dropLast(2 * desired) {
+            leave(index, now: now, DrainPlan(soft: now, hard: end, spread: 0, returnsIdle: true))
+        }
     }
 
     /// Starts the next replacement, or ends the roll when none is left.
@@ -89,6 +93,11 @@ extension FleetMachine {
             preconditionFailure("rollBack in \(state)")
         }
         if slots[index].purpose == .replace { slots.remove(at: index) }
+        // One that boots with the new configuration must not take the place of a healthy old one.
+        let plan = replacementPlan(now: now)
+        for replacement in slots.indices where slots[replacement].purpose == .replace {
+            leave(replacement, now: now, plan)
+        }
         state = .rolling(
             Roll(
                 generation: generation,
@@ -102,6 +111,7 @@ extension FleetMachine {
         for vacant in slots.indices where slots[vacant].state == .vacant {
             spawn(vacant, now: now)
         }
+        removeEnded()
         continueRoll(now: now)
     }
 

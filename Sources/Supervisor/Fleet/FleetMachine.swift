@@ -191,7 +191,10 @@ struct FleetMachine {
         case .rolling(var roll):
             let isFirst = !roll.isProven && slots[index].generation == roll.generation
             if isFirst { roll.isProven = true }
-            if slots[index].purpose == .replace { roll.replaced += 1 }
+            // A replacement of an old worker that was under way before belongs to no generation.
+            if slots[index].purpose == .replace, slots[index].generation == roll.generation {
+                roll.replaced += 1
+            }
             state = .rolling(roll)
             if slots[index].purpose == .replace { promote(index, now: now) }
             if isFirst { resize(roll.desired, now: now) }

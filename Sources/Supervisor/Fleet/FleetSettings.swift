@@ -49,6 +49,40 @@ struct FleetSettings: Equatable {
     }
 }
 
+/// The settings that the fleet runs with, and those of a reload that has not ended.
+///
+/// Pure. Settings that did not work leave no trace: the next ones are compared with what workers
+/// really have.
+struct SettingsInUse: Equatable {
+    private(set) var current: FleetSettings
+    private var candidate: FleetSettings?
+
+    init(_ settings: FleetSettings) {
+        current = settings
+    }
+
+    /// A valid configuration was read and is rolled out from here on.
+    ///
+    /// Returns whether workers would notice.
+    mutating func read(_ fresh: FleetSettings) -> Bool {
+        candidate = fresh
+        return fresh.changesWorkers(from: current)
+    }
+
+    /// The reload ended; true when other settings are in use now.
+    mutating func reloadEnded(_ result: ReloadResult) -> Bool {
+        defer { candidate = nil }
+        switch result {
+        case .succeeded, .scaled:
+            guard let candidate else { return false }
+            current = candidate
+            return true
+        case .invalid, .canaryFailed, .rolledBack, .abandoned:
+            return false
+        }
+    }
+}
+
 /// What reading the configuration brought.
 enum ConfigurationReading: Equatable {
     case valid(FleetSettings)

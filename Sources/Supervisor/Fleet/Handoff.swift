@@ -115,6 +115,7 @@ final class Handoff: ConnectionTaker {
         let action = dispatcher.reported(serial, reports, now: loop.now)
         for descriptor in action.closing { OwnedFD(owning: descriptor).close() }
         durations.acknowledged(action.acknowledgedAfter)
+        // Also when descriptors have come free that accepting waits for.
         if dispatcher.pendingCount > 0 || wasFull { relay.requestTurn() }
         return !action.isViolation
     }
@@ -225,9 +226,7 @@ final class Handoff: ConnectionTaker {
 
     private func pump() {
         let now = loop.now
-        for descriptor in dispatcher.expired(now: now) {
-            farewells.say(ClosingAnswer.unavailable(.busy), to: OwnedFD(owning: descriptor))
-        }
+        for rejected in dispatcher.expired(now: now) { reject(rejected) }
         while let batch = dispatcher.nextBatch(
             now: now,
             respectingWindow: !isStopping,
@@ -236,9 +235,7 @@ final class Handoff: ConnectionTaker {
             send(batch, now: now)
         }
         if isStopping {
-            for descriptor in dispatcher.rejectPending() {
-                farewells.say(ClosingAnswer.unavailable(.busy), to: OwnedFD(owning: descriptor))
-            }
+            for rejected in dispatcher.rejectPending() { reject(rejected) }
         }
         relay.set(dispatcher.deadline(now: now))
         if wasFull, dispatcher.pendingCount <= dispatcher.limits.pendingMax / 2,
@@ -246,6 +243,16 @@ final class Handoff: ConnectionTaker {
         {
             wasFull = false
             roomReturned()
+        }
+    }
+
+    private func reject(_ rejected: Dispatcher.Rejected) {
+        let fd = OwnedFD(owning: rejected.descriptor)
+        // An answer that nobody has asked for would be taken for that of the next request.
+        if rejected.isUsed, Syscalls.peek(fd.raw) == .wouldBlock {
+            farewells.close(fd)
+        } else {
+            farewells.say(ClosingAnswer.unavailable(.busy), to: fd)
         }
     }
 

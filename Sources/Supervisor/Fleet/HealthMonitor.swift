@@ -4,7 +4,7 @@ import Loop
 import Scoreboard
 import System
 
-/// Looks at every worker once a second: does it get on, is it due to be replaced?
+/// Looks at every worker once a second: whether it gets on, and whether it is due to be replaced.
 final class HealthMonitor: EventHandler {
     /// What it found out.
     struct Hooks {

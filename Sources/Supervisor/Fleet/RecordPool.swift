@@ -13,7 +13,8 @@ struct RecordPool: Equatable {
     static let probe = UInt16(Scoreboard.recordsMax - 1)
     private static let end = probe
 
-    var hasRoom: Bool { !free.isEmpty || unused < Self.end }
+    /// Records that can be taken.
+    var room: Int { free.count + Int(Self.end - unused) }
 
     mutating func take() -> UInt16? {
         if let reused = free.popLast() { return reused }

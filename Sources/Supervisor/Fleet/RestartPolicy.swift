@@ -50,7 +50,8 @@ struct RestartBudget: Equatable {
         let earned = (now - min(refilledAt, now)) / Self.interval
         if earned > 0 {
             tokens = min(burst, tokens + Int(clamping: min(earned, UInt64(burst * 2))))
-            refilledAt = now
+            // The rest of an interval that has begun counts for the next token.
+            refilledAt += earned * Self.interval
         }
         tokens -= 1
         // Debts are paid one after the other.

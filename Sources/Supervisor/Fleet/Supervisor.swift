@@ -23,7 +23,8 @@ final class Supervisor {
 
     let loop: EventLoop
     let log: FleetLog
-    private(set) var settings: FleetSettings
+    private var settingsInUse: SettingsInUse
+    var settings: FleetSettings { settingsInUse.current }
     private(set) var fleet: Fleet
     let handoff: Handoff
     private(set) var listeners: [Listener] = []
@@ -71,7 +72,7 @@ final class Supervisor {
         resuming state: UpgradeState? = nil
     ) throws(StartError) {
         self.options = options
-        self.settings = settings
+        settingsInUse = SettingsInUse(settings)
         inherited = state
         isUpgrading = state != nil
         hashKey = Self.randomKey()
@@ -373,17 +374,11 @@ final class Supervisor {
             warnAboutAddresses(fresh)
             do throws(SystemError) {
                 let memory = try ConfigurationMemory(fresh)
-                let changesWorkers = fresh.changesWorkers(from: settings)
-                settings = fresh
-                hashConfiguration()
-                applyLimits()
-                workerCount = MachineFacts.workerCount(
-                    override: options.workers ?? fresh.workers
-                )
+                let count = MachineFacts.workerCount(override: options.workers ?? fresh.workers)
                 fleet.configurationAccepted(
                     memory,
-                    workers: workerCount.count,
-                    changesWorkers: changesWorkers
+                    workers: count.count,
+                    changesWorkers: settingsInUse.read(fresh)
                 )
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
@@ -414,6 +409,11 @@ final class Supervisor {
     }
 
     private func reloadEnded(_ result: ReloadResult) {
+        if settingsInUse.reloadEnded(result) {
+            workerCount = MachineFacts.workerCount(override: options.workers ?? settings.workers)
+            applyLimits()
+            hashConfiguration()
+        }
         switch result {
         case .succeeded(let generation, let replaced):
             note(isUpgrading ? .upgrade : .reload, true, "\(replaced) workers replaced")

@@ -37,20 +37,26 @@ final class OperatorServer: ConnectionTaker {
     }
 
     override func accepted(_ fd: consuming OwnedFD, listener: Int) {
-        guard let peer = Self.peer(fd.raw), peer.userID == userID || peer.userID == 0 else {
+        guard let peer = Self.peer(fd.raw) else { return }
+        guard Self.isHeard(peer.userID, by: userID) else {
             log.warning("operator refused: another user") { record in
-                record.field("uid", Int(Self.peer(fd.raw)?.userID ?? .max))
+                record.field("uid", Int(peer.userID))
+                record.field("peer_pid", Int(peer.processID))
             }
+            Self.refuse(fd.raw, "only the user of the supervisor and root are heard")
             return
         }
         if connections.count >= Self.connectionsMax, !makeRoom() {
-            Self.refuse(fd.raw)
+            Self.refuse(fd.raw, "too many operations wait")
             return
         }
         let connection = OperatorConnection(fd, peer: peer, server: self)
         connections.append(connection)
         connection.start()
     }
+
+    /// Whether a supervisor of `owner` does what `user` asks for.
+    static func isHeard(_ user: UInt32, by owner: UInt32) -> Bool { user == owner || user == 0 }
 
     /// The operator that waits for an operation which another program of this process has begun;
     /// nil when it has left.
@@ -77,8 +83,8 @@ final class OperatorServer: ConnectionTaker {
         return true
     }
 
-    private static func refuse(_ fd: Int32) {
-        let line = OperatorMessage.failed("too many operations wait").line + "\n"
+    private static func refuse(_ fd: Int32, _ reason: String) {
+        let line = OperatorMessage.failed(reason).line + "\n"
         // A fresh socket has room for it; whoever does not read it sees the end.
         _ = Syscalls.send(fd, Array(line.utf8).span)
     }

@@ -7,6 +7,9 @@ final class ListenerSocket {
     /// current systems.
     static let backlog: Int32 = 4096
 
+    /// More than any number of operators; a full queue shows as EAGAIN to the next one.
+    private static let privateBacklog: Int32 = 128
+
     /// The address with the port that the kernel chose.
     let address: SocketAddress
     /// Name that the service manager gave it.
@@ -85,7 +88,7 @@ final class ListenerSocket {
             let fd = try Syscalls.streamSocket(for: address)
             try Syscalls.setMode(fd.raw, 0o600)
             try Syscalls.bind(fd.raw, address)
-            try Syscalls.listen(fd.raw, backlog: 16)
+            try Syscalls.listen(fd.raw, backlog: privateBacklog)
             return ListenerSocket(opened: fd, address: address)
         } catch {
             throw SystemError(.bind, error)

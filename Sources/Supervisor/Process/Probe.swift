@@ -17,7 +17,8 @@ final class Probe: EventHandler {
     /// A head that is longer than this is not the one of /health.
     private static let bytesMax = 16 << 10
 
-    private let fd: OwnedFD
+    /// Closed with the result: a probe is remembered longer than it lasts.
+    private var fd: OwnedFD?
     private let loop: EventLoop
     private let done: (Result) -> Void
     private var token = EventToken.none
@@ -25,7 +26,7 @@ final class Probe: EventHandler {
 
     /// `done` is called once, unless the probe is cancelled; the caller sets the deadline.
     init(_ fd: consuming OwnedFD, loop: EventLoop, done: @escaping (Result) -> Void) {
-        self.fd = fd
+        self.fd = consume fd
         self.loop = loop
         self.done = done
     }
@@ -33,19 +34,20 @@ final class Probe: EventHandler {
     func start() {
         let request = ByteBuffer(capacity: Self.request.utf8CodeUnitCount)
         request.append(Self.request)
-        guard case .bytes = Syscalls.send(fd.raw, from: request) else {
+        guard let raw = fd?.raw, case .bytes = Syscalls.send(raw, from: request) else {
             finish(.failed("the worker does not take the probe"))
             return
         }
         do throws(SystemError) {
-            token = try loop.register(fd.raw, .read, self)
+            token = try loop.register(raw, .read, self)
         } catch {
             finish(.failed("\(error)"))
         }
     }
 
     override func ready(_ readiness: Readiness, token: EventToken) {
-        switch Syscalls.receive(fd.raw, into: answer, minimum: 4096, limit: Self.bytesMax) {
+        guard let raw = fd?.raw else { return }
+        switch Syscalls.receive(raw, into: answer, minimum: 4096, limit: Self.bytesMax) {
         case .bytes, .wouldBlock:
             break
         case .endOfStream, .failed:
@@ -63,6 +65,7 @@ final class Probe: EventHandler {
     func cancel() {
         loop.deregister(token)
         token = .none
+        fd = nil
     }
 
     private func finish(_ result: Result) {

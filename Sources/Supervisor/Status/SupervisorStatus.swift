@@ -153,7 +153,11 @@ final class SupervisorStatus: StatusSource {
     /// Nil for a slot that is about to go.
     private func worker(_ slot: WorkerSlot) -> FleetSnapshot.Worker? {
         guard let state = Self.state(slot.state) else { return nil }
-        let id = WorkerID(slot: slot.number, generation: slot.generation)
+        let id = WorkerID(
+            slot: slot.number,
+            generation: slot.generation,
+            process: slot.serial?.number ?? 0
+        )
         var worker = FleetSnapshot.Worker(id: id, state: state)
         worker.restarts = supervisor.fleet.history.restarts(slot: slot.number)
         worker.lastExit = supervisor.fleet.history.lastExit(slot: slot.number)

@@ -89,10 +89,16 @@ extension Dispatcher.Worker {
         coder.code(&pausedUntil)
         coder.code(&heardAt)
         coder.code(&isSilent)
-        records.code(&coder)
-        var ids = Array(revoked)
+        self.records.code(&coder)
+        var ids = revoked.keys.sorted()
+        var records = ids.compactMap { revoked[$0] }
         coder.code(list: &ids)
-        revoked = Set(ids)
+        coder.code(list: &records)
+        guard ids.count == records.count else {
+            coder.fail()
+            return
+        }
+        revoked = Dictionary(zip(ids, records)) { first, _ in first }
     }
 }
 

@@ -91,6 +91,7 @@ final class Accounting: EventHandler {
         if connection.isStreaming {
             streams -= 1
             if connection.ledger.firstByteAt == oldestStream { oldestHasEnded = true }
+            if connection.ledger.ending == .stopped { worker.scoreboard.streamAborted() }
         }
         worker.scoreboard.requestEnded()
         count(connection.ledger)

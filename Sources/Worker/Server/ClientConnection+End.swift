@@ -87,6 +87,7 @@ extension ClientConnection {
         case .idle where intake.holdsBytes: .reading
         case .idle: hasStarted ? .idle(isKept: handed.isKept) : .fresh
         case .reading: .reading
+        case .responding where movedAt == 0 && queuedBytes == 0: .preparing
         case .responding:
             .answering(isComplete: isAnswerComplete, movedAt: movedAt == 0 ? nil : movedAt)
         case .lingering, .closed: .lingering

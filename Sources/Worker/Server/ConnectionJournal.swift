@@ -62,16 +62,20 @@ struct ConnectionJournal {
     // MARK: Requests
 
     /// To be called before anything else happens with bytes that were received.
+    ///
+    /// The phase first: an idle connection whose counts agree goes to another worker, which would
+    /// wait for the bytes that this one has.
     mutating func received(_ bytes: Int) {
+        switch phase {
+        case .fresh, .idle: set(.reading)
+        case .reading, .answering, .closing: break
+        }
         consumed &+= UInt64(bytes)
         board.set(record, consumed: consumed)
     }
 
-    /// The first byte of a request was read.
-    mutating func requestBegan(at now: UInt64, _ id: RequestID) {
-        board.set(record, answerStart: written)
-        form = AnswerForm()
-        set(.reading)
+    /// A request has begun, with bytes that were received just now or along with the last one.
+    func requestBegan(at now: UInt64, _ id: RequestID) {
         if case .generated(let high, let low) = id {
             board.beginRequest(record, at: now, id: high, low)
         }

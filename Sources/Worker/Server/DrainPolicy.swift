@@ -4,12 +4,13 @@ import Control
 /// What a draining worker does with each of its connections, and when.
 ///
 /// Pure. Idle connections leave at once or one after the other. Answers go on as they like until
-/// the soft deadline, from there only while their clients take bytes; shortly before the hard
-/// deadline all of them are ended with an error, and at it whatever is left is cut.
+/// the soft deadline, from there only while their clients take bytes, or while there is nothing to
+/// take yet; shortly before the hard deadline all of them are ended with an error, and at it
+/// whatever is left is cut.
 struct DrainPolicy: Equatable {
     /// A client that has taken nothing for so long does not prolong a drain: it is longer than the
-    /// pauses of models that think, and shorter than an operator's patience.
-    static let stall: UInt64 = 10_000_000_000
+    /// default pause between two signs of life of a stream, and shorter than an operator's patience.
+    static let stall: UInt64 = 20_000_000_000
     /// How often connections are looked at after the soft deadline.
     static let lookInterval: UInt64 = 1_000_000_000
     /// Time before the hard deadline in which errors reach their clients, at most.
@@ -23,7 +24,10 @@ struct DrainPolicy: Equatable {
         case idle(isKept: Bool)
         /// A part of a request was read.
         case reading
-        /// An answer is made or written; `movedAt` is when the client last took bytes of it.
+        /// A request was read, and nothing of its answer is there: a model that answers in one
+        /// piece says nothing for minutes.
+        case preparing
+        /// An answer is written; `movedAt` is when the client last took bytes of it.
         case answering(isComplete: Bool, movedAt: UInt64?)
         /// Answered; what its client still sends is thrown away.
         case lingering
@@ -83,6 +87,9 @@ struct DrainPolicy: Equatable {
         case .reading:
             if now >= hard { return .cut }
             return now >= min(soft, ending) ? .end : .keep
+        case .preparing:
+            if now >= hard { return .cut }
+            return now >= ending ? .end : .keep
         case .answering(let isComplete, let movedAt):
             if now >= hard { return .cut }
             let isMoving = movedAt.map { now < $0 &+ Self.stall } ?? false

@@ -210,6 +210,14 @@ private final class Harness {
         #expect(harness.server.connections.isEmpty)
     }
 
+    @Test("Only the supervisor's user and root are heard")
+    func users() {
+        #expect(OperatorServer.isHeard(1_000, by: 1_000))
+        #expect(OperatorServer.isHeard(0, by: 1_000))
+        #expect(!OperatorServer.isHeard(1_001, by: 1_000))
+        #expect(!OperatorServer.isHeard(1_000, by: 0))
+    }
+
     @Test("The end of the supervisor answers whoever still waits")
     func end() throws {
         let harness = try Harness()

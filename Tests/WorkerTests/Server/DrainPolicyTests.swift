@@ -64,6 +64,11 @@ struct DrainPolicyTests {
         ),
         Row(
             testDescription: "an answer that has not begun",
+            activity: .preparing,
+            actions: [(0, .keep), (30_000, .keep), (57_999, .keep), (58_000, .end), (60_000, .cut)]
+        ),
+        Row(
+            testDescription: "an answer whose first bytes nobody takes",
             activity: answering(nil),
             actions: [(0, .keep), (29_999, .keep), (30_000, .end), (60_000, .cut)]
         ),
@@ -75,7 +80,7 @@ struct DrainPolicyTests {
         Row(
             testDescription: "an answer that moves until behind the soft deadline",
             activity: answering(35_000),
-            actions: [(30_000, .keep), (44_999, .keep), (45_000, .end)]
+            actions: [(30_000, .keep), (54_999, .keep), (55_000, .end)]
         ),
         Row(
             testDescription: "an answer that moves until the end",
