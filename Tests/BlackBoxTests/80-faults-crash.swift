@@ -48,9 +48,9 @@ extension BlackBox {
                 #expect(ends.count { $0 == .whole } == 40 - lost, "\(ends)")
                 #expect(ends.count { $0 == .error(code: "worker_lost") } == lost, "\(ends)")
                 #expect(try FaultScenes.worker(1, of: fleet) == survivor)
-                let told = try fleet.metrics()
-                    .sum("apus_crash_answers_total", ["kind": "stream_ended"])
-                #expect(told == Double(lost))
+                _ = try fleet.waitForMetrics("\(lost) ended streams") {
+                    $0.sum("apus_crash_answers_total", ["kind": "stream_ended"]) == Double(lost)
+                }
             }
         }
 
@@ -111,8 +111,9 @@ extension BlackBox {
                 try other.send(Array(request.suffix(5)))
                 #expect(try other.readReply().status == 200)
                 #expect(upstream.requests.count == 1)
-                let metrics = try fleet.metrics()
-                #expect(metrics.sum("apus_crash_answers_total", ["kind": "unavailable"]) == 1)
+                let metrics = try fleet.waitForMetrics("one 503") {
+                    $0.sum("apus_crash_answers_total", ["kind": "unavailable"]) == 1
+                }
                 #expect(
                     metrics.sum("apus_connections_handoff_total", ["result": "requeued"]) == 0
                 )

@@ -43,9 +43,10 @@ extension BlackBox {
                 try Syscalls.signal(process: workers[0], .kill)
                 try Syscalls.signal(process: workers[1], .continue)
                 for connection in waiting { #expect(try connection.readReply().status == 200) }
-                let handoffs = try FaultScenes.handoffs("requeued", fleet)
-                let revoked = try FaultScenes.handoffs("revoked", fleet)
-                #expect(handoffs + revoked >= 5, "\(handoffs) and \(revoked)")
+                _ = try fleet.waitForMetrics("moved connections") {
+                    $0.sum("apus_connections_handoff_total", ["result": "requeued"])
+                        + $0.sum("apus_connections_handoff_total", ["result": "revoked"]) >= 5
+                }
                 for connection in waiting { connection.close() }
                 try fleet.waitForWorkers(2)
             }
@@ -60,12 +61,12 @@ extension BlackBox {
             settings.environment = ["APUS_WORKER_FAULT=after_receive_exit:slot=0"]
             try withFleet(user, settings) { fleet in
                 for _ in 0..<20 { #expect(try fleet.get("/health").status == 200) }
-                let metrics = try fleet.metrics()
-                let deaths = metrics.sum("apus_worker_restarts_total", ["reason": "crash"])
-                #expect(deaths >= 1)
-                #expect(
-                    metrics.sum("apus_connections_handoff_total", ["result": "requeued"]) >= deaths
-                )
+                let metrics = try fleet.waitForMetrics("deaths") {
+                    let deaths = $0.sum("apus_worker_restarts_total", ["reason": "crash"])
+                    return deaths >= 1
+                        && $0.sum("apus_connections_handoff_total", ["result": "requeued"])
+                            >= deaths
+                }
                 #expect(metrics.sum("apus_crash_answers_total", ["kind": "unavailable"]) == 0)
                 #expect(metrics.sum("apus_crash_answers_total", ["kind": "closed"]) == 0)
             }
@@ -294,7 +295,9 @@ extension BlackBox {
                 for connection in connections {
                     #expect(try connection.readReply().status == 200)
                 }
-                #expect(try fleet.metrics().sum("apus_handoff_send_eagain_total") == 5)
+                _ = try fleet.waitForMetrics("five failures") {
+                    $0.sum("apus_handoff_send_eagain_total") == 5
+                }
                 #expect(try fleet.metrics().sum("apus_worker_restarts_total") == 0)
             }
         }

@@ -169,10 +169,9 @@ extension BlackBox {
                 }
                 let taken = (Syscalls.monotonicNanoseconds() - start) / 1_000_000
                 #expect(taken >= 900 && taken < 5_000, "\(taken) ms")
-                let metrics = try fleet.metrics()
-                #expect(
-                    metrics.sum("apus_connections_rejected_total", ["reason": "queue_age"]) == 1_000
-                )
+                _ = try fleet.waitForMetrics("a thousand refusals") {
+                    $0.sum("apus_connections_rejected_total", ["reason": "queue_age"]) == 1_000
+                }
                 #expect(try fleet.statusGet("/livez").status == 200)
                 for connection in crowd { connection.close() }
                 gate.open()
