@@ -144,9 +144,10 @@ struct Dispatcher {
         /// It did not answer in time; the next report ends that.
         var isSilent = false
         var records = RecordPool()
-        /// Ids that were taken back, of which the worker may not know yet, and their records, which
-        /// nobody else gets before it does.
-        var revoked: [UInt32: UInt16] = [:]
+        /// Ids that were taken back; the worker may not know yet.
+        ///
+        /// Their records are not used again, at most a window of them per silence of the worker.
+        var revoked: Set<UInt32> = []
     }
 
     var limits: Limits
@@ -264,7 +265,7 @@ struct Dispatcher {
             entries[index].record = record
             entries[index].isKept = kept < limits.keptMax
             if entries[index].isKept { kept += 1 }
-            workers[chosen].revoked[id(of: index)] = nil
+            workers[chosen].revoked.remove(id(of: index))
             connections.append(
                 HandedConnection(
                     id: id(of: index),
@@ -391,7 +392,7 @@ struct Dispatcher {
             guard place == .sent(serial) || place == .received(serial),
                 revoke(Int(entries[index].record))
             else { continue }
-            workers[worker].revoked[id(of: index)] = entries[index].record
+            workers[worker].revoked.insert(id(of: index))
             if place == .sent(serial) { workers[worker].unacknowledged -= 1 }
             workers[worker].connections -= 1
             workers[worker].unstarted -= 1
@@ -454,15 +455,9 @@ struct Dispatcher {
         workers[worker].heardAt = now
         workers[worker].isSilent = false
         for report in reports {
-            if let record = workers[worker].revoked[report.id] {
-                // RECEIVED was said before it could know that the connection had been taken back;
-                // REFUSED says that it knows by now, and will not look at the record any more.
-                if report.event == .refused {
-                    workers[worker].revoked[report.id] = nil
-                    workers[worker].records.give(record)
-                }
-                continue
-            }
+            // It said so before it could know that the connection had been taken back, or that it
+            // knows by now.
+            if workers[worker].revoked.contains(report.id) { continue }
             guard apply(report, of: worker, now: now, &action) else {
                 action.isViolation = true
                 return action

@@ -89,16 +89,10 @@ extension Dispatcher.Worker {
         coder.code(&pausedUntil)
         coder.code(&heardAt)
         coder.code(&isSilent)
-        self.records.code(&coder)
-        var ids = revoked.keys.sorted()
-        var records = ids.compactMap { revoked[$0] }
+        records.code(&coder)
+        var ids = revoked.sorted()
         coder.code(list: &ids)
-        coder.code(list: &records)
-        guard ids.count == records.count else {
-            coder.fail()
-            return
-        }
-        revoked = Dictionary(zip(ids, records)) { first, _ in first }
+        revoked = Set(ids)
     }
 }
 

@@ -55,7 +55,7 @@ struct ClaimTests {
         ends.copy.close()
     }
 
-    @Test("a connection that was revoked on its way is let go of in silence")
+    @Test("a connection that was revoked on its way is refused: a sign of life, and no more")
     func revokedOnItsWay() throws {
         let harness = try WorkerHarness()
         let ends = try pair(harness)
@@ -64,7 +64,7 @@ struct ClaimTests {
         harness.hand(OwnedFD(owning: ends.worker), isRevoked: true)
         try harness.turn()
         #expect(harness.worker.connectionCount == 0)
-        #expect(harness.events(of: harness.lastID) == [])
+        #expect(harness.events(of: harness.lastID) == [.refused])
         #expect(harness.board.claim(Int(harness.lastID)) == .free)
         // The other worker finds it as the client left it.
         harness.hand(try ends.copy.take())
@@ -106,7 +106,7 @@ struct ClaimTests {
         ends.copy.close()
     }
 
-    @Test("a connection without descriptor is refused, unless it was revoked")
+    @Test("a connection without descriptor is refused, also when it was revoked")
     func lostDescriptor() throws {
         let harness = try WorkerHarness()
         harness.board.offer(3)
@@ -116,7 +116,7 @@ struct ClaimTests {
         harness.worker.refuse(HandedConnection(id: 4, record: 4))
         try harness.turn()
         #expect(harness.events(of: 3) == [.refused])
-        #expect(harness.events(of: 4) == [])
+        #expect(harness.events(of: 4) == [.refused])
         #expect(harness.board.claim(3) == .free && harness.board.claim(4) == .free)
     }
 
