@@ -187,7 +187,8 @@ class Workshop:
                                 "url": f"http://127.0.0.1:{self.tokens()}",
                                 "serviceurls": {"AI_API_URL": base}}}
 
-    def apus(self, workers, *, upstream=None, ca=None, wait=True, sap=None):
+    def apus(self, workers, *, upstream=None, ca=None, wait=True, sap=None,
+             upstream_connections=None):
         """Apus in release, with a client key, the access log and metrics on."""
         port, status = free_ports(2)
         digest = hashlib.sha256(CLIENT_KEY.encode()).hexdigest()
@@ -198,6 +199,8 @@ class Workshop:
             upstreams["mock"] = {"kind": "openai", "base_url": f"{host}/v1", "api_key": "sk-mock"}
             if ca:
                 upstreams["mock"]["ca_file"] = str(ca)
+            if upstream_connections:
+                upstreams["mock"]["connections_max"] = upstream_connections
             models["bench"] = {"targets": [{"upstream": "mock"}]}
         if sap:
             upstreams["sap"] = self.sap(sap)
