@@ -22,15 +22,16 @@ final class Fleet: WorkerObserver {
     }
 
     var hooks = Hooks()
-    private(set) var machine: FleetMachine
+    // The setter is for the files of this class.
+    var machine: FleetMachine
     private(set) var processes: [WorkerSerial: WorkerProcess] = [:]
     private(set) var metrics = FleetMetrics()
     private(set) var history = WorkerHistory()
 
-    private let loop: EventLoop
-    private let log: FleetLog
+    let loop: EventLoop
+    let log: FleetLog
     private let spawner: Spawner
-    private let handoff: Handoff
+    let handoff: Handoff
     private let relay: TimerRelay
     private(set) lazy var health = HealthMonitor(loop: loop) { [unowned self] in
         Array(processes.values)
@@ -44,7 +45,7 @@ final class Fleet: WorkerObserver {
     /// What the last probe brought that did not pass.
     private(set) var probeFailure: String?
     /// Workers whose connections were taken back since they last said something.
-    private var unresponsive: Set<WorkerSerial> = []
+    var unresponsive: Set<WorkerSerial> = []
     private var outOfMemoryKills = MachineFacts.outOfMemoryKills()
     /// Configurations that processes may still be started with.
     private var configurations: [UInt32: ConfigurationMemory] = [:]
@@ -179,7 +180,7 @@ final class Fleet: WorkerObserver {
 
     // MARK: Actions
 
-    private func perform() {
+    func perform() {
         // An action can bring the next fact: then the loop below takes its actions too.
         guard !isPerforming else { return }
         isPerforming = true
@@ -192,7 +193,7 @@ final class Fleet: WorkerObserver {
         setTimer()
     }
 
-    private func perform(_ action: FleetAction) {
+    func perform(_ action: FleetAction) {
         switch action {
         case .spawn(let serial, let slot, let generation):
             spawn(serial, slot: slot, generation: generation)
@@ -372,55 +373,6 @@ final class Fleet: WorkerObserver {
 
     private func jitter() -> UInt64 { UInt64.random(in: 0...UInt64.max) }
 
-    // MARK: Health
-
-    private func watchHealth() {
-        health.hooks.hung = { [unowned self] in failed($0, .hang, "does not get on") }
-        health.hooks.stopped = { [unowned self] in
-            failed($0, .stopped, "is stopped while clients wait")
-        }
-        health.hooks.unresponsive = { [unowned self] process in
-            if handoff.takeBack(from: process.serial) > 0 { unresponsive.insert(process.serial) }
-        }
-        health.hooks.recycle = { [unowned self] process, reason in
-            machine.recycleRequested(process.serial, reason, now: loop.now)
-            perform()
-        }
-        health.hooks.owesHandovers = { [unowned self] process in
-            unresponsive.contains(process.serial) || handoff.isOwed(by: process.serial)
-        }
-    }
-
-    /// Children that an orphan's end left to this process, which as process 1 of a container gets
-    /// them all.
-    ///
-    /// Bounded per look; workers are reaped where their exits are handled.
-    private static let orphansPerLook = 256
-
-    func reapOrphans() {
-        guard Syscalls.processID == 1 else { return }
-        do throws(Errno) {
-            for _ in 0..<Self.orphansPerLook {
-                guard let pid = try Syscalls.endedChild() else { return }
-                if processes.values.contains(where: { $0.pid == pid }) { return }
-                try Syscalls.reap(process: pid)
-                log.sink.log(.debug, "orphan reaped") { $0.field("orphan_pid", Int(pid)) }
-            }
-        } catch {
-            log.warning("orphans cannot be reaped") { $0.field("error", "\(error)") }
-        }
-    }
-
-    private func failed(_ worker: WorkerProcess, _ fault: WorkerSlot.Fault, _ what: String) {
-        log.error("worker is replaced by force") { record in
-            record.field("slot", worker.slot)
-            record.field("worker_pid", Int(worker.pid))
-            record.field("reason", what)
-        }
-        machine.failed(worker.serial, fault, now: loop.now)
-        perform()
-    }
-
     // MARK: What workers say
 
     override func workerSaid(_ message: ControlMessage, _ worker: WorkerProcess) {
@@ -538,38 +490,5 @@ final class Fleet: WorkerObserver {
             generation: worker.generation,
             process: worker.serial.number
         )
-    }
-}
-
-/// One configuration in sealed memory, for the workers that are started with it.
-final class ConfigurationMemory {
-    let fd: OwnedFD
-    let upstreams: [UpstreamDefinition]
-    let limits: FleetMachine.Limits
-    /// Seconds since 1970.
-    let loadedAt: Int
-
-    /// Memory that an earlier supervisor made.
-    init(
-        adopting fd: consuming OwnedFD,
-        upstreams: [UpstreamDefinition],
-        limits: FleetMachine.Limits,
-        loadedAt: Int
-    ) {
-        self.fd = fd
-        self.upstreams = upstreams
-        self.limits = limits
-        self.loadedAt = loadedAt
-    }
-
-    init(_ settings: FleetSettings) throws(SystemError) {
-        do throws(Errno) {
-            fd = try Syscalls.sealedMemory("apus-config", settings.bundle.span)
-        } catch {
-            throw SystemError(.memfd, error)
-        }
-        upstreams = settings.upstreams
-        limits = settings.applied(to: FleetMachine.Limits())
-        loadedAt = Syscalls.wallClock().seconds
     }
 }

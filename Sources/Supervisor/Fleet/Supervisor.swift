@@ -27,8 +27,9 @@ final class Supervisor {
     var settings: FleetSettings { settingsInUse.current }
     private(set) var fleet: Fleet
     let handoff: Handoff
-    private(set) var listeners: [Listener] = []
-    private(set) var statusListener: Listener?
+    // The setters are for the files of this class.
+    var listeners: [Listener] = []
+    var statusListener: Listener?
     private(set) var workerCount: WorkerCount
     /// Seconds since 1970.
     let startedAt: Int
@@ -54,7 +55,7 @@ final class Supervisor {
     }
 
     private(set) lazy var desk = OperatorDesk(self)
-    private lazy var upgrader = Upgrader(self)
+    private(set) lazy var upgrader = Upgrader(self)
     let lag = LoopLag()
     /// What another program of this process has left, until it is taken over.
     private var inherited: UpgradeState?
@@ -198,78 +199,13 @@ final class Supervisor {
         }
     }
 
-    private func listener(
+    func listener(
         _ socket: ListenerSocket,
         index: Int,
         _ taker: ConnectionTaker,
         accepted: UInt64 = 0
     ) -> Listener {
         Listener(socket, index: index, loop: loop, log: log, taker: taker, accepted: accepted)
-    }
-
-    // MARK: Upgrade
-
-    /// What the next program of this process needs.
-    func upgradeState(waiting: Int32?) -> UpgradeState {
-        var state = UpgradeState()
-        state.startedAt = startedAt
-        state.startedNanoseconds = startedNanoseconds
-        state.upgrades = upgrades
-        state.desired = fleet.machine.desired
-        state.generation = fleet.machine.generation
-        state.slots = fleet.machine.slots
-        state.processes = fleet.processes.values.map(\.upgradeState)
-        state.configuration = fleet.configurationDescriptor ?? -1
-        state.configurationLoadedAt = reloads.configurationLoadedAt ?? startedAt
-        state.listeners = listeners.map(\.upgradeState)
-        state.status = statusListener?.upgradeState
-        state.lock = options.runtime?.lockDescriptor
-        state.waiting = waiting
-        state.reloads = reloads
-        state.dispatcher = handoff.dispatcher
-        state.metrics = fleet.metrics
-        state.history = fleet.history
-        state.crashAnswers = handoff.crashAnswers
-        state.durations = handoff.durations
-        return state
-    }
-
-    private func adopt(
-        _ state: UpgradeState,
-        _ statusTaker: ConnectionTaker?
-    ) throws(StartError) {
-        for shown in state.listeners {
-            guard let socket = ListenerSocket(adopting: shown) else { throw .inheritance }
-            listeners.append(
-                listener(socket, index: listeners.count, handoff, accepted: shown.accepted)
-            )
-        }
-        if let statusTaker, let shown = state.status {
-            guard let socket = ListenerSocket(adopting: shown) else { throw .inheritance }
-            statusListener = listener(socket, index: 0, statusTaker, accepted: shown.accepted)
-        }
-        var processes: [WorkerProcess] = []
-        do throws(Errno) {
-            for process in state.processes {
-                processes.append(
-                    try WorkerProcess(adopting: process, loop: loop, observer: fleet)
-                )
-            }
-        } catch {
-            throw .inheritance
-        }
-        fleet.adopt(processes, state.metrics, state.history)
-        handoff.restore(
-            state.dispatcher,
-            state.crashAnswers,
-            state.durations,
-            workers: processes.filter { fleet.machine.slot($0.serial)?.readySince != nil }
-        )
-    }
-
-    /// Goes on with the program on disk; `done` is told about failures.
-    func upgrade(waiting: Int32? = nil, done: @escaping Upgrader.Done) {
-        upgrader.begin(waiting: waiting, done: done)
     }
 
     // MARK: What the fleet asks for
@@ -502,32 +438,6 @@ final class Supervisor {
         } catch {
             // The limit stays as it was; `status` shows it.
             return 0
-        }
-    }
-}
-
-/// Why the supervisor cannot run.
-enum StartError: Error, Equatable, CustomStringConvertible {
-    case listen(ListenError)
-    case runtime(RuntimeDirectoryError)
-    case system(SystemError)
-    /// What the program before this one left cannot be used.
-    case inheritance
-
-    var exitCode: Int32 {
-        switch self {
-        case .listen: ExitCode.unavailable
-        case .runtime(let error): error.exitCode
-        case .system, .inheritance: ExitCode.failure
-        }
-    }
-
-    var description: String {
-        switch self {
-        case .listen(let error): "\(error)"
-        case .runtime(let error): "\(error)"
-        case .system(let error): "\(error)"
-        case .inheritance: "the state of the program before this one cannot be used"
         }
     }
 }
