@@ -128,6 +128,7 @@ systemd-check: ## Check the systemd units and the score of their sandbox
 
 .PHONY: check
 check: lint tidy systemd-check test ## What CI runs: lint, tidy, build (warnings are errors), all tests
+	@$(MAKE) chaos CHAOS_SECONDS=$(CHAOS_CI_SECONDS)
 
 .PHONY: install
 install: release ## Install the binaries under DESTDIR and PREFIX (/usr)

@@ -245,6 +245,36 @@ import Testing
         #expect(fleet.accept(workers: 3) == [.spawn(s(8), slot: 1, generation: 3)])
     }
 
+    @Test("A reload that goes back takes its limits with it")
+    func rollbackOfLimits() {
+        let fleet = FleetScript.running(workers: 2)
+        var limits = fleet.machine.limits
+        let before = limits
+        limits.drain = 7_000_000_000
+        _ = fleet.reload()
+        #expect(
+            fleet.machine.configurationAccepted(desired: 4, limits: limits, now: fleet.now) == 2
+        )
+        _ = fleet.machine.takeActions()
+        _ = fleet.proven(3)
+        #expect(fleet.machine.desired == 4 && fleet.machine.limits == limits)
+        // Two of the new ones do not live.
+        for serial in fleet.machine.slots.filter({ $0.generation == 2 && !$0.isReady })
+            .compactMap(\.serial).prefix(2)
+        {
+            _ = fleet.exit(serial.number, .exited(code: 1))
+        }
+        #expect(fleet.machine.limits == before)
+        for _ in 0..<6 {
+            for slot in fleet.machine.slots {
+                guard case .booting = slot.state, let serial = slot.serial else { continue }
+                _ = fleet.ready(serial.number)
+            }
+        }
+        #expect(fleet.machine.state == .running && fleet.machine.generation == 1)
+        #expect(fleet.machine.slots.count { $0.purpose == .serve } == fleet.machine.desired)
+    }
+
     @Test("Going back replaces as many slots as had gone forward, one by one")
     func rollbackOfMany() {
         let fleet = FleetScript.running(workers: 4)

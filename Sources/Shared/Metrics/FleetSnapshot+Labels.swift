@@ -22,7 +22,7 @@ extension FleetSnapshot {
 
     package enum WorkerState: UInt8, CaseIterable {
         case booting
-        /// Started after a crash: it has to prove itself before others of its kind are started.
+        /// The first one of a new configuration: it has to answer a request before others are started.
         case probing
         case ready
         case draining

@@ -103,7 +103,7 @@ enum HelpText {
         \(ConfigLoader.pathDefault), else \(ConfigParser.statusListenDefault).
         The exit code is 69 when nobody answers there.
 
-        Workers: R ready, B booting, P probing after a crash, D draining, W waiting after a crash,
+        Workers: R ready, B booting, P answering its probe, D draining, W waiting after a crash,
         F failed. Colours of --watch are left out when NO_COLOR is set.
 
         The same address answers curl: /status, /status?full, /status.txt, /metrics, /livez, /readyz,

@@ -80,6 +80,8 @@ struct FleetMachine {
     var actions: [FleetAction] = []
 
     private(set) var limits: Limits
+    /// What a roll that fails goes back to.
+    private var limitsBefore: Limits?
     private var newestGeneration: UInt32
     var nextSerial: UInt64 = 1
     private var bootFailures = 0
@@ -311,6 +313,7 @@ struct FleetMachine {
     ) -> UInt32? {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
         guard state == .running else { return nil }
+        limitsBefore = self.limits
         self.limits = limits ?? self.limits
         guard changesWorkers else {
             resize(desired, now: now)
@@ -410,6 +413,7 @@ struct FleetMachine {
         case .rolling(let roll) where wasReplacement && isOfRoll && !roll.isProven:
             slots.remove(at: index)
             state = .running
+            limits = limitsBefore ?? limits
             actions.append(.reloadEnded(.canaryFailed(failure)))
             beginPendingReload()
             return
@@ -417,6 +421,7 @@ struct FleetMachine {
             roll.failures += 1
             state = .rolling(roll)
             if roll.failures >= limits.rollFailuresMax {
+                limits = limitsBefore ?? limits
                 rollBack(index, failure, now: now)
                 return
             }

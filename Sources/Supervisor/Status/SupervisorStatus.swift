@@ -53,7 +53,7 @@ final class SupervisorStatus: StatusSource {
         snapshot.reloadsFailed = supervisor.reloads.failed
         snapshot.lastReloadSucceeded = supervisor.reloads.lastSucceeded
         snapshot.workersConfigured = supervisor.fleet.machine.desired
-        snapshot.workersReason = supervisor.workerCount.explanation
+        snapshot.workersReason = workersReason
         snapshot.restarts = supervisor.fleet.history.restarts
         snapshot.workers = supervisor.fleet.machine.slots
             .sorted { ($0.number, $0.generation) < ($1.number, $1.generation) }
@@ -68,6 +68,14 @@ final class SupervisorStatus: StatusSource {
         addHandoffs(to: &snapshot)
         addSupervisor(to: &snapshot)
         return snapshot
+    }
+
+    /// Where the number of workers comes from; an operator's wish counts until the next reload.
+    private var workersReason: String {
+        let desired = supervisor.fleet.machine.desired
+        let explanation = supervisor.workerCount.explanation
+        return desired == supervisor.workerCount.count
+            ? explanation : "\(desired) workers until the next reload, else \(explanation)"
     }
 
     /// The supervisor's own process, and what bounds the fleet.

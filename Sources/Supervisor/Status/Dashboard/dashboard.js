@@ -5,7 +5,7 @@
   const $ = (id) => document.getElementById(id);
   const interval = 1000, patience = 3000;
   const letters = { ready: "R", booting: "B", probing: "P", draining: "D", backoff: "W", failed: "F" };
-  const meanings = { ready: "ready", booting: "booting", probing: "probing after a crash", draining: "draining", backoff: "waiting after a crash", failed: "failed" };
+  const meanings = { ready: "ready", booting: "booting", probing: "answering its probe", draining: "draining", backoff: "waiting after a crash", failed: "failed" };
   const planned = new Set(["reload", "upgrade", "recycle"]);
   let timer = null, answeredAt = null, drainMax = 0, selected = null;
 
