@@ -9,22 +9,20 @@ struct ProcessStatus: Equatable {
     /// Resident memory that it shares with nobody's file.
     let privateBytes: UInt64
 
-    private static let tickNanoseconds: UInt64 = 10_000_000
     private static let bytesMax = 4096
 
     /// Reads the texts of /proc/PID/stat and /proc/PID/statm; nil when they do not have the form.
     ///
     /// proc_pid_stat(5), proc_pid_statm(5).
     init?(stat: String, statm: String, pageBytes: UInt64) {
-        guard let nameEnd = stat.lastIndex(of: ")") else { return nil }
-        let fields = stat[stat.index(after: nameEnd)...].split(whereSeparator: \.isWhitespace)
         let pages = statm.split(whereSeparator: \.isWhitespace)
-        guard fields.count > 12, let letter = fields[0].first, let user = UInt64(fields[11]),
-            let system = UInt64(fields[12]), pages.count > 2, let resident = UInt64(pages[1]),
-            let shared = UInt64(pages[2])
+        guard let usage = ProcessUsage(stat: stat, pageBytes: pageBytes),
+            let nameEnd = stat.lastIndex(of: ")"),
+            let letter = stat[stat.index(after: nameEnd)...].first(where: { !$0.isWhitespace }),
+            pages.count > 2, let resident = UInt64(pages[1]), let shared = UInt64(pages[2])
         else { return nil }
         state = letter
-        processorNanoseconds = (user &+ system) &* Self.tickNanoseconds
+        processorNanoseconds = usage.processorNanoseconds
         privateBytes = (resident - min(shared, resident)) &* pageBytes
     }
 
