@@ -122,19 +122,8 @@ int clinux_peek_ended(void) {
     return info.si_pid;
 }
 
-int clinux_wait_pid(int pid) {
-    siginfo_t info;
-    memset(&info, 0, sizeof info);
-    int result;
-    do {
-        result = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG);
-    } while (result < 0 && errno == EINTR);
-    if (result < 0) return -errno;
-    return info.si_pid == pid;
-}
-
-int clinux_wait_any(struct clinux_exit *status) {
-    return wait_for(P_ALL, 0, status);
+int clinux_wait_pid(int pid, struct clinux_exit *status) {
+    return wait_for(P_PID, (id_t)pid, status);
 }
 
 int clinux_signalfd(const int *signals, size_t count) {

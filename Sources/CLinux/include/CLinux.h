@@ -220,9 +220,7 @@ int clinux_wait_pidfd(int pidfd, struct clinux_exit *status);
 /// The pid of an ended child that is left unreaped, 0 when there is none.
 int clinux_peek_ended(void);
 /// Reaps the ended child with the pid without waiting: 1 reaped, 0 still running.
-int clinux_wait_pid(int pid);
-/// Reaps any ended child without waiting: 1 reaped, 0 none, -ECHILD no children.
-int clinux_wait_any(struct clinux_exit *status);
+int clinux_wait_pid(int pid, struct clinux_exit *status);
 /// Blocks the signals on this thread and returns a descriptor that reports them.
 int clinux_signalfd(const int *signals, size_t count);
 int clinux_signalfd_read(int fd);

@@ -142,14 +142,8 @@ extension Syscalls {
 
     /// Reaps one ended child.
     package static func reap(process pid: Int32) throws(Errno) {
-        _ = try checked(clinux_wait_pid(pid))
-    }
-
-    /// Reaps any ended child: its id and how it ended, nil when none has ended.
-    package static func reapAny() throws(Errno) -> (pid: Int32, exit: ProcessExit)? {
         var status = clinux_exit()
-        if try checked(unsafe clinux_wait_any(&status)) == 0 { return nil }
-        return (status.pid, exit(status))
+        _ = try checked(unsafe clinux_wait_pid(pid, &status))
     }
 
     private static func exit(_ status: clinux_exit) -> ProcessExit {
