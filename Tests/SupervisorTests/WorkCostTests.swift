@@ -58,6 +58,15 @@ import Testing
         #expect(cost(handed) > cost(worker(0, connections: 2)))
     }
 
+    @Test("A request whose start is in the page, and its report still under way, counts once")
+    func startedBeforeItsReport() {
+        let reported = worker(0, connections: 5) { $0.requests = 5 }
+        let between = worker(1, connections: 5, unstarted: 5) { $0.requests = 5 }
+        #expect(cost(between) == cost(reported))
+        let half = worker(2, connections: 5, unstarted: 3) { $0.requests = 4 }
+        #expect(cost(half) == cost(reported))
+    }
+
     @Test("A stream is more work than a request that only waits")
     func streams() {
         let streaming = worker(0, connections: 1) { load in

@@ -52,9 +52,14 @@ struct WorkCost: Equatable {
     /// The work that a worker has, in thousandths of a request.
     func cost(_ candidate: Candidate) -> Int {
         let load = candidate.load
-        // What was handed over and not begun does not show in the page yet.
-        let requests = min(load.requests, candidate.connections) + candidate.unstarted
-        let idle = max(0, candidate.connections - requests)
+        // What was handed over and not begun does not show in the page yet. What has begun shows
+        // there before the report of it arrives; no connection has more than one request.
+        let connections = max(0, candidate.connections)
+        let requests = min(
+            min(max(load.requests, 0), connections) + candidate.unstarted,
+            connections
+        )
+        let idle = connections - requests
         var cost = Self.bounded(requests) * Self.request
         cost += Self.bounded(load.streams) * Self.stream
         cost += Self.bounded(idle) * Self.idleConnection
