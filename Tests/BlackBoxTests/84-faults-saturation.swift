@@ -17,6 +17,7 @@ extension BlackBox {
             BadMessage(fault: "garbage_control", word: "magic"),
             BadMessage(fault: "oversize_control", word: "tooLong"),
             BadMessage(fault: "surplus_descriptors", word: "descriptorCount"),
+            BadMessage(fault: "handed_connection", word: "descriptorCount"),
         ]
 
         @Test(

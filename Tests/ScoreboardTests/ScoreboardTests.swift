@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import Scoreboard
 import System
 import Testing
+
+@testable import Scoreboard
 
 @Suite struct ScoreboardTests {
     @Test("A page that a worker writes is read through another mapping")
@@ -58,6 +59,25 @@ import Testing
         #expect(!page.take(5) && !page.revoke(5))
         page.offer(5)
         #expect(page.take(5))
+    }
+
+    @Test("Whatever a broken worker wrote, its load can be added up")
+    func wild() throws {
+        let page = try Scoreboard()
+        for offset in stride(from: Scoreboard.Field.turnStartedAt, to: 512, by: 8) {
+            page.memory.store64(offset, .max)
+        }
+        let load = page.load
+        let times = [load.turnStartedAt, load.turnEndedAt, load.lag, load.oldestStream]
+        for time in times { #expect(time &+ 1_000_000_000 > time) }
+        var sum: UInt64 = 0
+        for _ in 0..<1024 {
+            for total in [load.bytesOut, load.requestsTotal, load.streamsAborted] {
+                let (next, hasOverflowed) = sum.addingReportingOverflow(total / 3)
+                #expect(!hasOverflowed)
+                sum = next
+            }
+        }
     }
 
     @Test("A record reads back as it was written")

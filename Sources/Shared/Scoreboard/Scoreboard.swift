@@ -134,20 +134,31 @@ package final class Scoreboard {
     /// What the worker does, as far as it has said.
     package var load: WorkerLoad {
         WorkerLoad(
-            turnStartedAt: memory.load64(Field.turnStartedAt),
-            turnEndedAt: memory.load64(Field.turnEndedAt),
+            turnStartedAt: time(Field.turnStartedAt),
+            turnEndedAt: time(Field.turnEndedAt),
             turns: memory.load64(Field.turns),
-            lag: memory.load64(Field.lag),
+            lag: time(Field.lag),
             requests: Int(memory.load32(Field.requests)),
             streams: Int(memory.load32(Field.streams)),
             connections: Int(memory.load32(Field.connections)),
             bytesQueued: Int(clamping: memory.load64(Field.bytesQueued)),
-            bytesOut: memory.load64(Field.bytesOut),
-            requestsTotal: memory.load64(Field.requestsTotal),
-            oldestStream: memory.load64(Field.oldestStream),
-            streamsAborted: memory.load64(Field.streamsAborted)
+            bytesOut: total(Field.bytesOut),
+            requestsTotal: total(Field.requestsTotal),
+            oldestStream: time(Field.oldestStream),
+            streamsAborted: total(Field.streamsAborted)
         )
     }
+
+    /// Nanoseconds of the clock; 146 years, so that sums of two do not overflow.
+    private static let timeMax: UInt64 = 1 << 62
+    /// What a number in JSON holds exactly, so that sums over a fleet do not overflow.
+    private static let totalMax: UInt64 = 1 << 53
+
+    /// A time that a worker wrote; a broken one can have written anything.
+    private func time(_ field: Int) -> UInt64 { min(memory.load64(field), Self.timeMax) }
+
+    /// A total that a worker wrote, likewise.
+    private func total(_ field: Int) -> UInt64 { min(memory.load64(field), Self.totalMax) }
 
     // MARK: Crashes
 

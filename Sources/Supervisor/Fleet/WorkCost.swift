@@ -75,7 +75,7 @@ struct WorkCost: Equatable {
     private func lagsNow(_ candidate: Candidate) -> Bool {
         let load = candidate.load
         return load.lag > Self.lagPatience
-            && candidate.now < load.turnEndedAt + Self.lagMemory
+            && candidate.now - min(load.turnEndedAt, candidate.now) < Self.lagMemory
     }
 
     private func turnAge(_ candidate: Candidate) -> UInt64 {

@@ -57,8 +57,10 @@ enum OperatorRequest: Equatable {
 
     /// A number of digits only; nil for what no number of workers is.
     private static func count(_ text: String) -> Int? {
-        guard text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }) else { return nil }
-        return Int(text)
+        guard text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int(text),
+            (1...FleetMachine.workersMax).contains(count)
+        else { return nil }
+        return count
     }
 
     /// The line, without its end.

@@ -167,8 +167,13 @@ final class WorkerProcess: EventHandler {
                 observer.workerHungUp(self)
                 return false
             case .message(let message, let descriptors):
-                // No message to the supervisor announces descriptors, so none can have come.
-                precondition(descriptors.isEmpty, "descriptors of an unannounced message")
+                guard descriptors.isEmpty else {
+                    // Only the supervisor hands over connections.
+                    for descriptor in descriptors { OwnedFD(owning: descriptor).close() }
+                    closeControl()
+                    observer.workerBrokeProtocol(.descriptorCount, self)
+                    return false
+                }
                 observer.workerSaid(message, self)
             case .descriptorsLost:
                 closeControl()

@@ -19,6 +19,8 @@ enum Fault: String, CaseIterable {
     /// Sends descriptors with a message that has none.
     case surplusDescriptors = "surplus_descriptors"
     case oversizeControl = "oversize_control"
+    /// Hands over a connection, which is the supervisor's part.
+    case handedConnection = "handed_connection"
     case metricsGarbage = "metrics_garbage"
     case metricsFlood = "metrics_flood"
     case stdoutFlood = "stdout_flood"

@@ -79,6 +79,11 @@ final class WorkerFaults: EventHandler {
                 _ = Syscalls.sendMessage(control, $0, descriptors: [2, 2, 2])
             }
         }
+        if has(.handedConnection) {
+            let bytes = ByteBuffer()
+            ControlMessage.connections([HandedConnection(id: 1)]).encode(to: bytes)
+            bytes.withBytes { _ = Syscalls.sendMessage(control, $0, descriptors: [2]) }
+        }
         if has(.metricsGarbage) {
             _ = Syscalls.write(
                 worker.metricsDescriptor,
