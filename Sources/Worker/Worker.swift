@@ -199,13 +199,13 @@ final class Worker {
         reports.add(handed.id, .refused, .noDescriptor)
     }
 
-    /// The worker has let go of a connection; without an event, the supervisor has known it before.
+    /// The worker has let go of a connection.
     func connectionEnded(
         _ connection: ClientConnection,
-        _ event: ConnectionReport.Event?,
+        _ event: ConnectionReport.Event,
         _ reason: ConnectionReport.Reason = .none
     ) {
-        if let event { reports.add(connection.handed.id, event, reason) }
+        reports.add(connection.handed.id, event, reason)
         connections[ObjectIdentifier(connection)] = nil
         accounting.connectionsChanged()
         leaveIfDone()

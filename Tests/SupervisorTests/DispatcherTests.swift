@@ -356,6 +356,23 @@ private final class Desk {
         #expect(desk.dispatcher.deadline(now: desk.now) == nil)
     }
 
+    @Test("Who waits behind connections that were put back in front is given up in time, too")
+    func expiryOutOfOrder() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...1)
+        _ = desk.batch()
+        desk.dispatcher.workerLeaving(WorkerSerial(number: 1))
+        desk.accept(2...3)
+        desk.now = 9_000_000_000
+        #expect(desk.gone(1) == [])
+        #expect(desk.dispatcher.pendingCount == 3)
+        #expect(desk.dispatcher.oldestPendingAt == 0)
+        #expect(desk.dispatcher.deadline(now: desk.now) == 10_000_000_000)
+        #expect(desk.dispatcher.expired(now: 10_000_000_000).map(\.descriptor) == [2, 3])
+        #expect(desk.dispatcher.deadline(now: desk.now) == 19_000_000_000)
+        #expect(desk.dispatcher.expired(now: 19_000_000_000).map(\.descriptor) == [1])
+    }
+
     @Test("The queue has an end")
     func full() {
         var limits = Dispatcher.Limits()
@@ -469,7 +486,7 @@ private final class Desk {
         #expect(again?.descriptors == [2, 4] && again?.used == [])
         #expect(Set(ids(again)).isDisjoint(with: sent))
         // The first worker says what it could not know was void.
-        for event in [ConnectionReport.Event.received, .refused, .started, .returned, .closed] {
+        for event in [ConnectionReport.Event.received, .started, .returned, .closed, .refused] {
             let action = desk.report(1, [sent[1], sent[3]], event)
             #expect(action == Dispatcher.ReportAction(), "\(event)")
         }
@@ -479,6 +496,46 @@ private final class Desk {
         // Its death takes nothing along that is another's.
         #expect(desk.gone(1) == [1])
         #expect(desk.count(2) == 2)
+    }
+
+    @Test("After it has refused what was taken back, a worker has nothing more to say about it")
+    func afterRefusal() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...1)
+        let sent = ids(desk.batch())
+        #expect(desk.takeBack(1) == 1)
+        #expect(!desk.report(1, sent, .refused).isViolation)
+        #expect(desk.report(1, sent, .closed).isViolation)
+    }
+
+    @Test("An id that a worker may still speak of is not used for it again")
+    func idsOfRevoked() {
+        let desk = Desk(workers: 1...1)
+        desk.accept(1...1)
+        let ghost = ids(desk.batch())
+        #expect(desk.takeBack(1) == 1)
+        for round in 0..<600 as Range<Int32> {
+            let again = ids(desk.batch())
+            #expect(again.count == 1 && again != ghost)
+            #expect(desk.report(1, again, .closed).closing == [round + 1])
+            desk.accept(round + 2...round + 2)
+        }
+    }
+
+    @Test("A worker that never says what became of what was taken back gets no more")
+    func manyRevoked() {
+        var limits = Dispatcher.Limits()
+        limits.revokedMax = 20
+        let desk = Desk(workers: 1...1, limits: limits)
+        desk.accept(1...16)
+        var ghosts: [UInt32] = []
+        for _ in 0..<2 {
+            ghosts += ids(desk.batch())
+            #expect(desk.takeBack(1) == 16)
+        }
+        #expect(desk.batch() == nil)
+        _ = desk.report(1, Array(ghosts[..<12]), .refused)
+        #expect(desk.batch()?.connections.count == 16)
     }
 
     @Test("Late reports about a revoked connection do not count when it comes back to the worker")
@@ -496,7 +553,7 @@ private final class Desk {
         #expect(desk.report(1, ids(second), .closed).closing == [1])
     }
 
-    @Test("Two live connections of a worker never share a record, and revoked ones stay unused")
+    @Test("Two live connections of a worker never share a record, nor one that it has to give up")
     func records() {
         let desk = Desk(workers: 1...1)
         desk.accept(1...3)
@@ -506,11 +563,18 @@ private final class Desk {
         _ = desk.report(1, [ids(first)[0]], .closed)
         #expect(desk.takeBack(1, begun: [Int(taken[2])]) == 1)
         desk.accept(4...20)
-        let rest = desk.batches().flatMap(\.connections).map(\.record)
+        let handed = desk.batches().flatMap(\.connections)
+        let rest = handed.map(\.record)
         #expect(Set(rest).count == rest.count)
         #expect(rest.contains(taken[0]))
         #expect(!rest.contains(taken[1]) && !rest.contains(taken[2]))
         #expect(!rest.contains(RecordPool.probe))
+        // Then it knows, and is done with the record.
+        #expect(!desk.report(1, [ids(first)[1]], .refused).isViolation)
+        _ = desk.report(1, [ids(first)[2]], .closed)
+        _ = desk.report(1, handed.map(\.id), .received)
+        let last = desk.batches().flatMap(\.connections).map(\.record)
+        #expect(last.count == 3 && Set(last).isSuperset(of: taken[1...]))
     }
 
     @Test("A worker whose records run out gets only as many connections as it has left")
@@ -521,14 +585,16 @@ private final class Desk {
         let desk = Desk(workers: 1...1, limits: limits)
         let all = Int32(Scoreboard.recordsMax) - 1
         desk.accept(1...all - 3)
-        // Five records are lost to connections that were taken back.
+        // Five records are those of connections that were taken back.
         var revoked = 0
+        var ghosts: [UInt32] = []
         var given = 0
         while let batch = desk.batch() {
             given += batch.connections.count
             if revoked == 0 {
                 let begun = Set(batch.connections.dropFirst(5).map { Int($0.record) })
                 revoked = desk.takeBack(1, begun: begun)
+                ghosts = batch.connections.prefix(5).map(\.id)
                 given -= revoked
             }
         }
@@ -537,6 +603,8 @@ private final class Desk {
         desk.accept(all + 1...all + 8)
         #expect(desk.batch() == nil)
         #expect(desk.dispatcher.pendingCount == 10)
+        _ = desk.report(1, ghosts, .refused)
+        #expect(desk.batch()?.connections.count == 5)
     }
 
     // MARK: Silence
@@ -621,7 +689,8 @@ private final class Desk {
         desk.ready(2)
         let again = desk.batch()
         #expect(again?.descriptors == [1, 3])
-        #expect(again?.used == [ids(again)[0]])
+        // Also the third: it may have been read from without a word.
+        #expect(again?.used == Set(ids(again)))
         #expect(desk.report(1, sent, .closed).isViolation)
         // Nobody is judged twice.
         let twice = desk.dispatcher.workerGone(WorkerSerial(number: 1), now: 6) { _ in .end }

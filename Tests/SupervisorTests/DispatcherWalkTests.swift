@@ -35,10 +35,8 @@ private final class HandoffWorld {
     private var workers: Set<UInt64> = []
     private var leaving: Set<UInt64> = []
     private var silent: Set<UInt64> = []
-    /// Records of connections that were taken back from a worker that still runs.
-    private var revokedRecords: [UInt64: Set<UInt16>] = [:]
-    /// Ids that were taken back from a worker, which may speak of them.
-    private var ghosts: [UInt64: [UInt32]] = [:]
+    /// What was taken back from a worker, which may speak of it: records by ids.
+    private var ghosts: [UInt64: [UInt32: UInt16]] = [:]
     private var used: Set<Int32> = []
     /// Descriptors that were given back to be closed.
     private var closed: Set<Int32> = []
@@ -129,6 +127,9 @@ private final class HandoffWorld {
             counts.rejected += 1
             reject(rejected.descriptor)
         }
+        if let oldest = dispatcher.oldestPendingAt {
+            check(oldest + dispatcher.limits.pendingAge > now, "somebody waits for too long")
+        }
         let respectingWindow = !random.oneIn(20)
         while let batch = dispatcher.nextBatch(now: now, respectingWindow: respectingWindow) {
             check(batch)
@@ -143,8 +144,6 @@ private final class HandoffWorld {
                 continue
             }
             for (connection, descriptor) in zip(batch.connections, batch.descriptors) {
-                // Ids come again after 256 uses of their place.
-                ghosts[batch.worker.number]?.removeAll { $0 == connection.id }
                 places[descriptor] = .worker(
                     Held(
                         worker: batch.worker.number,
@@ -165,8 +164,8 @@ private final class HandoffWorld {
         check((1...16).contains(batch.connections.count), "batch of \(batch.connections.count)")
         check(batch.connections.count == batch.descriptors.count, "counts differ")
         let held = held(by: number).map(\.held)
-        var records = Set(held.map(\.record)).union(revokedRecords[number] ?? [])
-        var ids = Set(held.map(\.id))
+        var records = Set(held.map(\.record)).union(ghosts[number, default: [:]].values)
+        var ids = Set(held.map(\.id)).union(ghosts[number, default: [:]].keys)
         for (connection, descriptor) in zip(batch.connections, batch.descriptors) {
             if case .supervisor? = places[descriptor] {
             } else {
@@ -211,9 +210,10 @@ private final class HandoffWorld {
         for (descriptor, held) in held(by: worker.number) where random.oneIn(3) {
             reports.append(event(descriptor, held, &closing))
         }
-        for ghost in ghosts[worker.number] ?? [] where random.oneIn(4) {
-            let events: [ConnectionReport.Event] = [.received, .refused, .closed]
-            reports.append(ConnectionReport(id: ghost, event: events[random.below(3)]))
+        for ghost in ghosts[worker.number, default: [:]].keys.sorted() where random.oneIn(4) {
+            let isLast = random.oneIn(2)
+            reports.append(ConnectionReport(id: ghost, event: isLast ? .refused : .received))
+            if isLast { ghosts[worker.number]?[ghost] = nil }
         }
         reports.shuffle(using: &random)
         silent.remove(worker.number)
@@ -292,8 +292,7 @@ private final class HandoffWorld {
         check(asked.count == before.count, "\(asked.count) of \(before.count) asked for")
         for (descriptor, held) in before where !held.isTaken {
             places[descriptor] = .supervisor
-            revokedRecords[number, default: []].insert(held.record)
-            ghosts[number, default: []].append(held.id)
+            ghosts[number, default: [:]][held.id] = held.record
             counts.revoked += 1
         }
     }
@@ -304,7 +303,6 @@ private final class HandoffWorld {
         workers.remove(number)
         leaving.remove(number)
         silent.remove(number)
-        revokedRecords[number] = nil
         ghosts[number] = nil
         let held = held(by: number)
         var judged: Set<Int32> = []
@@ -331,6 +329,8 @@ private final class HandoffWorld {
             if moving.contains(descriptor) {
                 counts.requeued += 1
                 places[descriptor] = .supervisor
+                // Perhaps: the worker may have read from it without saying so.
+                used.insert(descriptor)
             } else {
                 if held.hasCopy { close(descriptor) }
                 places[descriptor] = nil

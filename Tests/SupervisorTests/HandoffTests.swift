@@ -303,6 +303,45 @@ private final class PuppetWorker {
         #expect(Syscalls.peek(client.raw) != .endOfStream)
     }
 
+    @Test("A connection that moves from a dead worker carries on the counts, whatever was reported")
+    func movedUnreported() throws {
+        let first = try worker(1)
+        let client = try client()
+        _ = Syscalls.send(client.raw, request.span)
+        let handed = try first.receiveOne()
+        #expect(isReadable(handed.descriptor))
+        // It answers, and dies before the turn ends in which it would say so.
+        #expect(first.page.take(handed.record))
+        _ = Syscalls.receive(handed.descriptor, into: ByteBuffer(), minimum: 100)
+        let answer = Array("HTTP/1.1 204 No Content\r\n\r\n".utf8)
+        _ = Syscalls.send(handed.descriptor, answer.span)
+        first.page.set(handed.record, consumed: UInt64(request.count))
+        first.page.wrote(handed.record, total: UInt64(answer.count))
+        first.page.set(handed.record, .idle, AnswerForm())
+        handed.close()
+        let second = try worker(2)
+        handoff.gone(first.process)
+        try loop.turn(waitMax: 100)
+        let again = try second.receiveOne()
+        let record = second.page.record(again.record)
+        #expect(record.consumed == UInt64(request.count))
+        #expect(record.written == UInt64(answer.count))
+        // Nothing was asked of the second one: its death is no news for the client.
+        #expect(second.page.take(again.record))
+        second.page.set(again.record, .idle, AnswerForm())
+        #expect(handoff.reported(second.process.serial, [again.report(.started)]))
+        again.close()
+        let third = try worker(3)
+        handoff.gone(second.process)
+        try loop.turn(waitMax: 100)
+        try third.receiveOne().close()
+        #expect(handoff.crashAnswers.unavailable == 0)
+        let buffer = ByteBuffer()
+        _ = Syscalls.receive(client.raw, into: buffer, minimum: 1000)
+        #expect(buffer.array == answer)
+        #expect(Syscalls.peek(client.raw) == .wouldBlock)
+    }
+
     @Test("A worker that does not answer loses what it has not begun, and nothing else")
     func silent() throws {
         let first = try worker(1)

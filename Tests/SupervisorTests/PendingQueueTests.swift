@@ -11,13 +11,17 @@ import Testing
         var queue = PendingQueue()
         var model: [Int] = []
         for step in 0..<1000 {
-            switch random.below(3) {
+            switch random.below(random.oneIn(20) ? 4 : 3) {
             case 0:
                 queue.append(step)
                 model.append(step)
             case 1:
                 queue.prepend(step)
                 model.insert(step, at: 0)
+            case 3:
+                let all = queue.removeAll()
+                #expect(all == model, "seed \(seed)")
+                model = []
             default:
                 let first = queue.popFirst()
                 let expected = model.isEmpty ? nil : model.removeFirst()

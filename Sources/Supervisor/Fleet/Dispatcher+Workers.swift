@@ -45,7 +45,7 @@ extension Dispatcher {
             guard place == .sent(serial) || place == .received(serial),
                 revoke(Int(entries[index].record))
             else { continue }
-            workers[worker].revoked.insert(id(of: index))
+            workers[worker].revoked[id(of: index)] = entries[index].record
             if place == .sent(serial) { workers[worker].unacknowledged -= 1 }
             workers[worker].connections -= 1
             workers[worker].unstarted -= 1
@@ -85,6 +85,9 @@ extension Dispatcher {
             case .move:
                 counts.requeued += 1
                 entries[index].queuedAt = now
+                // The worker may have read from it and not come to say so: who gets it next starts
+                // from the kernel's counts.
+                entries[index].isUsed = true
                 requeue(index)
             case .end:
                 _ = free(index)
@@ -108,9 +111,15 @@ extension Dispatcher {
         workers[worker].heardAt = now
         workers[worker].isSilent = false
         for report in reports {
-            // It said so before it could know that the connection had been taken back, or that it
-            // knows by now.
-            if workers[worker].revoked.contains(report.id) { continue }
+            if let record = workers[worker].revoked[report.id] {
+                // REFUSED is the last that it says about the connection, and it is done with the
+                // record; what comes before, it said before it could know.
+                if report.event == .refused {
+                    workers[worker].revoked[report.id] = nil
+                    workers[worker].records.give(record)
+                }
+                continue
+            }
             guard apply(report, of: worker, now: now, &action) else {
                 action.isViolation = true
                 return action

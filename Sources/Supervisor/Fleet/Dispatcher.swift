@@ -32,6 +32,11 @@ struct Dispatcher {
         var descriptorsMax = Int.max
         /// Of them, those of connections that a worker has begun with.
         var keptMax = Int.max
+        /// Connections taken back from one worker of which it has not said that it knows.
+        ///
+        /// A worker reads what it is sent in order, so a window of them is usual; one that skips
+        /// messages is not to be trusted with more.
+        var revokedMax = 128
         /// A worker that says nothing about a handover for so long is not asked any more, and what
         /// it has not begun goes elsewhere.
         var acknowledgePatience: UInt64 = 1_000_000_000
@@ -144,10 +149,8 @@ struct Dispatcher {
         /// It did not answer in time; the next report ends that.
         var isSilent = false
         var records = RecordPool()
-        /// Ids that were taken back; the worker may not know yet.
-        ///
-        /// Their records are not used again, at most a window of them per silence of the worker.
-        var revoked: Set<UInt32> = []
+        /// Ids that were taken back, with their records, until the worker says that it knows.
+        var revoked: [UInt32: UInt16] = [:]
     }
 
     var limits: Limits
@@ -156,6 +159,8 @@ struct Dispatcher {
     var entries: [Entry] = []
     var freeEntries: [Int] = []
     var pending = PendingQueue()
+    /// Connections were put back in front of ones that wait for longer.
+    var isOutOfOrder = false
     var workers: [Worker] = []
     /// Where the search for the next worker begins, so that ties go round.
     private var rotation = 0
@@ -196,8 +201,12 @@ struct Dispatcher {
         workers.first { $0.serial == serial }?.isSilent ?? false
     }
 
-    /// When the connection that waits longest was accepted.
-    var oldestPendingAt: UInt64? { pending.first.map { entries[$0].queuedAt } }
+    /// Since when the connection waits that waits longest.
+    var oldestPendingAt: UInt64? {
+        isOutOfOrder
+            ? pending.values.lazy.map { entries[$0].queuedAt }.min()
+            : pending.first.map { entries[$0].queuedAt }
+    }
 
     /// When `expired`, `nextBatch` or `silent` have something to do, though no fact has come in.
     func deadline(now: UInt64) -> UInt64? {
@@ -205,8 +214,8 @@ struct Dispatcher {
         for worker in workers where worker.unacknowledged > 0 && !worker.isSilent {
             earliest = min(earliest, worker.heardAt + limits.acknowledgePatience)
         }
-        if let first = pending.first {
-            earliest = min(earliest, entries[first].queuedAt + limits.pendingAge)
+        if let oldest = oldestPendingAt {
+            earliest = min(earliest, oldest + limits.pendingAge)
             for worker in workers where worker.isAccepting && worker.pausedUntil > now {
                 earliest = min(earliest, worker.pausedUntil)
             }
@@ -261,11 +270,13 @@ struct Dispatcher {
                 preconditionFailure("a worker was chosen that has no record left")
             }
             let serial = workers[chosen].serial
+            // The worker may still have something to say about an earlier use of the id. Ends,
+            // because an id has more uses than there are such ids.
+            while workers[chosen].revoked[id(of: index)] != nil { entries[index].use &+= 1 }
             entries[index].place = .sent(serial)
             entries[index].record = record
             entries[index].isKept = kept < limits.keptMax
             if entries[index].isKept { kept += 1 }
-            workers[chosen].revoked.remove(id(of: index))
             connections.append(
                 HandedConnection(
                     id: id(of: index),
@@ -326,23 +337,28 @@ struct Dispatcher {
 
     /// Connections that waited too long.
     mutating func expired(now: UInt64) -> [Rejected] {
+        guard let oldest = oldestPendingAt, oldest + limits.pendingAge <= now else {
+            if pending.isEmpty { isOutOfOrder = false }
+            return []
+        }
         var rejected: [Rejected] = []
-        while let first = pending.first, entries[first].queuedAt + limits.pendingAge <= now {
-            counts.expired += 1
-            rejected.append(reject(first))
+        for index in pending.removeAll() {
+            if entries[index].queuedAt + limits.pendingAge <= now {
+                counts.expired += 1
+                rejected.append(reject(index))
+            } else {
+                pending.append(index)
+            }
         }
         return rejected
     }
 
     /// Every connection that waits.
     mutating func rejectPending() -> [Rejected] {
-        var rejected: [Rejected] = []
-        while let first = pending.first { rejected.append(reject(first)) }
-        return rejected
+        pending.removeAll().map { reject($0) }
     }
 
     private mutating func reject(_ index: Int) -> Rejected {
-        _ = pending.popFirst()
         counts.rejected += 1
         let isUsed = entries[index].isUsed
         return Rejected(descriptor: free(index), isUsed: isUsed)
@@ -353,6 +369,7 @@ struct Dispatcher {
     private func canTake(_ worker: Worker, now: UInt64, _ respectingWindow: Bool) -> Bool {
         worker.isAccepting && worker.pausedUntil <= now && !worker.isSilent
             && worker.connections < limits.perWorkerMax && worker.records.room > 0
+            && worker.revoked.count <= limits.revokedMax
             && (!respectingWindow || worker.unacknowledged < limits.window)
     }
 
@@ -406,6 +423,9 @@ struct Dispatcher {
         entries[index].place = .pending
         // The next holder gets another id: a late report of this one must not count for it.
         entries[index].use &+= 1
+        if let first = pending.first, entries[first].queuedAt < entries[index].queuedAt {
+            isOutOfOrder = true
+        }
         pending.prepend(index)
     }
 

@@ -34,6 +34,12 @@ struct PendingQueue {
         return value
     }
 
+    /// Empties the queue; returns what was in it, in order.
+    mutating func removeAll() -> [Int] {
+        defer { count = 0 }
+        return values
+    }
+
     private mutating func growIfFull() {
         guard count == ring.count else { return }
         ring = Array(ring[head...]) + Array(ring[..<head])

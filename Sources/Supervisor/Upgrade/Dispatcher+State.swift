@@ -15,6 +15,7 @@ extension Dispatcher {
         guard coder.mode == .reading, !coder.isBroken else { return }
         pending = PendingQueue()
         for index in waiting { pending.append(index) }
+        isOutOfOrder = true
         recount(&coder)
     }
 
@@ -90,9 +91,15 @@ extension Dispatcher.Worker {
         coder.code(&heardAt)
         coder.code(&isSilent)
         records.code(&coder)
-        var ids = revoked.sorted()
+        var ids = revoked.keys.sorted()
+        var places = ids.compactMap { revoked[$0] }
         coder.code(list: &ids)
-        revoked = Set(ids)
+        coder.code(list: &places)
+        guard ids.count == places.count else {
+            coder.fail()
+            return
+        }
+        revoked = Dictionary(zip(ids, places)) { first, _ in first }
     }
 }
 

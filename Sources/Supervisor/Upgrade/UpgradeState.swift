@@ -60,7 +60,7 @@ struct UpgradeState {
     /// What both programs must agree on: forms of the state, of metrics, and of what goes on between
     /// the supervisor and workers that run.
     static var format: String {
-        "1.\(FleetMetrics.stateVersion).\(ControlMessage.version).\(Scoreboard.version)"
+        "2.\(FleetMetrics.stateVersion).\(ControlMessage.version).\(Scoreboard.version)"
     }
 
     /// Every descriptor that the next program needs.

@@ -47,7 +47,7 @@ extension ClientConnection {
     func forget() {
         letGo()
         journal.free()
-        worker.connectionEnded(self, nil)
+        worker.connectionEnded(self, .refused)
     }
 
     /// Lets go of a connection that nothing was read from; it stays open for another worker.
