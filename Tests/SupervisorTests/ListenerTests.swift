@@ -20,7 +20,13 @@ private final class Collector: ConnectionTaker {
         connections.append(fd.release())
     }
 
-    override func acceptEnded() { batches += 1 }
+    /// How much room `acceptEnded` makes.
+    var roomPerBatch = 0
+
+    override func acceptEnded() {
+        batches += 1
+        room += roomPerBatch
+    }
 
     /// Whether connections are refused for which there is no descriptor.
     var refuses = true
@@ -329,6 +335,27 @@ private final class Client {
         listener.resumeIfFull()
         try turn { taker.connections.count == 5 }
         #expect(clients.count == 5)
+    }
+
+    @Test("At the end all that waits is accepted, in as many pieces as the taker has room for")
+    func finishInPieces() throws {
+        taker.room = 0
+        let clients = try connect(7)
+        try turn { listener.acceptQueue?.waiting == 7 }
+        taker.roomPerBatch = 2
+        listener.finish()
+        #expect(taker.connections.count == 7 && clients.count == 7)
+        #expect(taker.batches >= 4)
+    }
+
+    @Test("A taker that makes no room ends the accepting")
+    func finishWithoutRoom() throws {
+        taker.room = 0
+        let clients = try connect(3)
+        try turn { listener.acceptQueue?.waiting == 3 }
+        listener.finish()
+        #expect(taker.connections.isEmpty && clients.count == 3)
+        #expect(listener.pause == .finished)
     }
 
     @Test("What waits in the kernel is accepted before the listener closes")

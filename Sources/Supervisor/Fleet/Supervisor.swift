@@ -253,8 +253,8 @@ final class Supervisor {
     private func stopAccepting() {
         drainMoved()
         log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
-        for listener in listeners { listener.finish() }
         handoff.stop()
+        for listener in listeners { listener.finish() }
         for listener in listeners { listener.close() }
     }
 
@@ -431,13 +431,15 @@ final class Supervisor {
 
     /// Descriptors bound connections and handovers under way: the soft limit of a shell is low.
     private static func raiseDescriptorLimit() -> UInt64 {
+        var soft: UInt64 = 0
         do throws(Errno) {
             let limit = try Syscalls.descriptorLimit()
+            soft = limit.soft
             if limit.soft < limit.hard { try Syscalls.setDescriptorLimit(soft: limit.hard) }
             return try Syscalls.descriptorLimit().soft
         } catch {
             // The limit stays as it was; `status` shows it.
-            return 0
+            return soft
         }
     }
 }

@@ -132,10 +132,14 @@ final class Listener: EventHandler {
     }
 
     /// Accepts what waits in the kernel, in reason, and then never again.
+    ///
+    /// The taker no longer waits for anybody: when it has no room, it makes some.
     func finish() {
         for _ in 0..<Int(ListenerSocket.backlog) {
+            if !taker.hasRoom { taker.acceptEnded() }
             guard taker.hasRoom, acceptOne() else { break }
         }
+        taker.acceptEnded()
         disarm()
         if let restTimer { loop.cancel(restTimer) }
         restTimer = nil
