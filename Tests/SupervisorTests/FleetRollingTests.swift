@@ -272,7 +272,46 @@ import Testing
             }
         }
         #expect(fleet.machine.state == .running && fleet.machine.generation == 1)
-        #expect(fleet.machine.slots.count { $0.purpose == .serve } == fleet.machine.desired)
+        #expect(fleet.machine.desired == 2)
+        #expect(fleet.machine.slots.count { $0.purpose == .serve } == 2)
+    }
+
+    @Test("A reload to fewer workers that goes back brings them again")
+    func rollbackOfFewer() {
+        let fleet = FleetScript.running(workers: 3)
+        _ = fleet.reload()
+        _ = fleet.accept(workers: 2)
+        #expect(
+            fleet.proven(4) == [
+                .admit(s(4)), .drain(s(1), fleet.replacedPlan), .drain(s(3), fleet.replacedPlan),
+                .spawn(s(5), slot: 1, generation: 2),
+            ]
+        )
+        _ = fleet.spawnFailed(5)
+        _ = fleet.passToDeadline()
+        #expect(
+            fleet.spawnFailed(6) == [
+                .spawn(s(7), slot: 3, generation: 1), .spawn(s(8), slot: 0, generation: 1),
+            ]
+        )
+        #expect(fleet.machine.desired == 3)
+    }
+
+    @Test("Who scales in the middle of a reload that goes back has the last word")
+    func scaledBeforeRollback() {
+        let fleet = FleetScript.running(workers: 2)
+        _ = fleet.reload()
+        _ = fleet.accept(workers: 4)
+        _ = fleet.proven(3)
+        #expect(fleet.machine.desired == 4)
+        fleet.machine.scaleRequested(to: 3, now: fleet.now)
+        _ = fleet.machine.takeActions()
+        for serial in fleet.machine.slots.filter({ $0.generation == 2 && !$0.isReady })
+            .compactMap(\.serial).prefix(2)
+        {
+            _ = fleet.exit(serial.number, .exited(code: 1))
+        }
+        #expect(fleet.machine.desired == 3)
     }
 
     @Test("Going back replaces as many slots as had gone forward, one by one")
@@ -563,7 +602,10 @@ import Testing
         var actions = fleet.stopNow()
         // Processes that do not end by themselves are killed in half a second.
         actions += fleet.pass(milliseconds: 500)
-        for slot in fleet.machine.slots { #expect(slot.state == .killed, "\(slot)") }
+        for slot in fleet.machine.slots {
+            let isKilled = if case .killed = slot.state { true } else { false }
+            #expect(isKilled, "\(slot)")
+        }
         actions += fleet.runOut()
         #expect(actions.last == .stop(exitCode: 0))
         #expect(fleet.now - start <= 500_000_000)
@@ -590,6 +632,63 @@ import Testing
         #expect(fleet.passToDeadline() == [1, 2, 3, 4].map { .terminate(s($0)) })
         #expect(fleet.now == fleet.machine.limits.fastStop)
         #expect(fleet.machine.slots.count { $0.isDraining } == 2)
+    }
+
+    @Test("Workers that finish after scaling down are not cut by a reload")
+    func generationsAfterScaling() {
+        let fleet = FleetScript.running(workers: 4)
+        fleet.machine.scaleRequested(to: 1, now: fleet.now)
+        _ = fleet.machine.takeActions()
+        #expect(fleet.machine.slots.count { $0.isDraining } == 3)
+        var plans: [DrainPlan] = []
+        // The four old ones, and three more generations of one.
+        for serial in 5...9 as ClosedRange<UInt64> {
+            _ = fleet.reload()
+            _ = fleet.accept(workers: 1)
+            for case .drain(_, let plan) in fleet.proven(serial) { plans.append(plan) }
+        }
+        #expect(plans.allSatisfy { $0 == fleet.replacedPlan } && plans.count == 5)
+        // The ninth that finishes is one too many.
+        _ = fleet.reload()
+        _ = fleet.accept(workers: 1)
+        let cut = fleet.proven(10).compactMap { action -> WorkerSerial? in
+            if case .drain(let worker, let plan) = action, plan != fleet.replacedPlan {
+                return worker
+            }
+            return nil
+        }
+        #expect(cut == [s(1)])
+        // Once they are gone, the fleet is one of one worker.
+        for slot in fleet.machine.slots where slot.isDraining {
+            _ = fleet.exit(slot.serial?.number ?? 0)
+        }
+        #expect(fleet.machine.mostDesired == 1)
+    }
+
+    @Test("A canary that not even KILL ends fails the reload, and later ones are tried")
+    func stuckCanary() {
+        let fleet = FleetScript.running(workers: 1)
+        _ = fleet.reload()
+        #expect(fleet.accept(workers: 1) == [.spawn(s(2), slot: 0, generation: 2)])
+        #expect(fleet.passToDeadline() == [.kill(s(2))])
+        #expect(fleet.passToDeadline() == [.reloadEnded(.canaryFailed(.timedOut))])
+        #expect(fleet.machine.state == .running && fleet.serving == [1])
+        _ = fleet.reload()
+        #expect(fleet.accept(workers: 1) == [.spawn(s(3), slot: 0, generation: 3)])
+        _ = fleet.proven(3)
+        #expect(fleet.serving == [3])
+        #expect(fleet.exit(2, .signaled(signal: 9)) == [])
+    }
+
+    @Test("The place of a worker that not even KILL ends is filled by another")
+    func stuckWorker() {
+        let fleet = FleetScript.running(workers: 2)
+        #expect(fleet.failed(1, .stopped) == [.kill(s(1))])
+        #expect(fleet.passToDeadline() == [.spawn(s(3), slot: 0, generation: 1)])
+        _ = fleet.ready(3)
+        #expect(fleet.machine.readyCount == 2)
+        #expect(fleet.exit(1, .signaled(signal: 9)) == [])
+        #expect(fleet.machine.slots.count == 2)
     }
 
     @Test("Two old workers per slot may finish at the same time")

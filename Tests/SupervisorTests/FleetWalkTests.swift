@@ -41,10 +41,16 @@ private final class World {
     /// Reloads that were asked for and have not ended.
     private var isReloading = false
     private var hasFailedInReload = false
-    private let burst: Int
+    private var burst: Int
     private var restarts = 0
     /// Workers that serve whatever happens, until a fault takes them.
     private var floor = 0
+    /// Workers that should serve, as last seen, and what the operator and the last configuration that
+    /// worked have said.
+    private var desired: Int
+    private var asked: Int
+    /// What the configuration under way says.
+    private var askedByReload: Int?
     private(set) var stopped: Int32?
     private(set) var isAccepting = false
     private(set) var hasStoppedAccepting = false
@@ -64,6 +70,8 @@ private final class World {
         limits.drainStalled = [1, 30, 60][random.below(3)] * 1_000_000_000
         limits.replacedDrain = [1, 60, 600][random.below(3)] * 1_000_000_000
         machine = FleetMachine(desired: desired, limits: limits)
+        self.desired = desired
+        asked = desired
         burst = RestartBudget(workers: desired).burst
         machine.start(now: 0)
         perform()
@@ -151,6 +159,7 @@ private final class World {
         if let started = machine.slots.first(where: { $0.serial == serial }) {
             if started.restarts > 0 { restarts += 1 }
         }
+        burst = max(burst, RestartBudget(workers: machine.desired).burst)
         let earned = Int(now / RestartBudget.interval)
         check(restarts <= burst + earned + 1, "\(restarts) restarts in \(now) ns")
         if mood == .hostile, random.oneIn(12) {
@@ -178,11 +187,19 @@ private final class World {
             check(configurations.contains(generation), "\(result) of an unknown generation")
             check(generation == machine.generation, "\(result), but \(machine.generation) runs")
             check(replaced >= 1, "\(result)")
+            asked = askedByReload ?? asked
         case .canaryFailed, .rolledBack:
             check(hasFailedInReload, "\(result) although nothing failed")
-        case .scaled, .invalid, .abandoned:
+        case .scaled(let workers):
+            asked = workers
+        case .invalid, .abandoned:
             break
         }
+        check(
+            result == .abandoned || machine.desired == asked,
+            "\(machine.desired) wanted after \(result), asked for \(asked)"
+        )
+        askedByReload = nil
         check(isReloading || result == .abandoned, "\(result) of no reload")
         isReloading = false
         configurations = configurations.filter { $0 == machine.generation }
@@ -215,6 +232,14 @@ private final class World {
     /// No wish of the operator and no replacement costs a worker that serves.
     private func capacity() {
         if isTerminating || isGivingUp { floor = 0 }
+        if desired != machine.desired {
+            check(
+                machine.desired == asked || machine.desired == askedByReload,
+                "\(machine.desired) workers, asked for \(asked)"
+            )
+            expectLess(max(0, desired - machine.desired))
+            desired = machine.desired
+        }
         check(readyCount >= floor, "only \(readyCount) of \(floor) serve")
         floor = min(readyCount, machine.desired)
     }
@@ -253,8 +278,7 @@ private final class World {
         } else {
             let desired = 1 + random.below(6)
             let changesWorkers = !random.oneIn(4)
-            // Fewer workers at once, or once the canary is proven.
-            if !changesWorkers { expectLess(max(0, machine.desired - desired)) }
+            askedByReload = desired
             if let generation = machine.configurationAccepted(
                 desired: desired,
                 changesWorkers: changesWorkers,
@@ -270,7 +294,9 @@ private final class World {
     private func scale() {
         let before = machine.desired
         let wanted = random.oneIn(2) ? before + 1 : before - 1
-        if wanted < before { expectLess() }
+        asked = max(1, wanted)
+        // Said once the configuration of a reload is proven, it stays.
+        if case .rolling(let roll) = machine.state, roll.isProven { askedByReload = asked }
         if random.oneIn(3) {
             machine.scaleRequested(to: max(1, wanted), now: now)
         } else {
@@ -291,16 +317,6 @@ private final class World {
         return candidates.isEmpty ? nil : candidates[random.below(candidates.count)]
     }
 
-    /// A proven canary brings the number of workers that its configuration wants.
-    private func expectResize(_ fact: () -> Void) {
-        if case .rolling(let roll) = machine.state, !roll.isProven {
-            let before = floor
-            floor = max(0, before - max(0, machine.desired - roll.desired))
-        }
-        fact()
-        perform()
-    }
-
     private func boot() {
         guard let serial = pick({ !$0.isReady }) else { return }
         if mood == .hostile, random.oneIn(5) { return }
@@ -314,7 +330,8 @@ private final class World {
         guard let serial = pick({ $0.isProbed && !$0.wasAdmitted }) else { return }
         let passed = mood == .healthy || !random.oneIn(4)
         if !passed { hasFailedInReload = true }
-        expectResize { machine.probed(serial, passed: passed, now: now) }
+        machine.probed(serial, passed: passed, now: now)
+        perform()
     }
 
     /// Processes that were told to end do so; in a hostile world others, too.

@@ -56,6 +56,30 @@ import Testing
         #expect(delay == Self.interval)
     }
 
+    @Test("A fleet of another size has another burst, and scaling to and fro makes no tokens")
+    func resize() {
+        var budget = RestartBudget(workers: 10)
+        for _ in 0..<20 { _ = budget.delay(now: 0) }
+        for _ in 0..<5 {
+            budget.resize(workers: 1)
+            budget.resize(workers: 100)
+        }
+        #expect(budget.burst == 200)
+        let debt = budget.delay(now: 0)
+        #expect(debt == Self.interval)
+        // Earned with time, up to the burst of the new size.
+        let later = 3_600_000_000_000 as UInt64
+        for _ in 0..<200 {
+            let delay = budget.delay(now: later)
+            #expect(delay == 0)
+        }
+        budget = RestartBudget(workers: 100)
+        budget.resize(workers: 1)
+        for _ in 0..<16 { _ = budget.delay(now: 0) }
+        let delay = budget.delay(now: 0)
+        #expect(delay == Self.interval)
+    }
+
     @Test("Restarts beyond the budget come one after the other")
     func debts() {
         var budget = RestartBudget(workers: 1)

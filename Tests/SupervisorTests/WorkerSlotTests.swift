@@ -100,10 +100,14 @@ import Testing
         #expect(terminate == .terminate)
         let kill = slot.timePassed(now: 12 * Self.second)
         #expect(kill == .kill)
-        #expect(slot.state == .killed)
-        #expect(slot.deadline == nil)
-        let again = slot.timePassed(now: 100 * Self.second)
+        #expect(slot.state == .killed(deadline: 12 * Self.second + WorkerSlot.killGrace))
+        let again = slot.timePassed(now: 17 * Self.second - 1)
         #expect(again == .nothing)
+        // Not even KILL has ended it.
+        let abandon = slot.timePassed(now: 17 * Self.second)
+        #expect(abandon == .abandon && slot.isRunning)
+        let never = slot.timePassed(now: .max - 1)
+        #expect(never == .nothing)
     }
 
     @Test("A second wish to leave can only shorten the time")
@@ -180,7 +184,7 @@ import Testing
         var slot = ready()
         let first = slot.failed(fault, now: 2 * Self.second)
         #expect(first == .kill)
-        #expect(slot.state == .killed && slot.deadline == nil)
+        #expect(slot.state == .killed(deadline: 2 * Self.second + WorkerSlot.killGrace))
         let second = slot.failed(.hang, now: 2 * Self.second)
         #expect(second == .nothing)
         #expect(slot.fault == fault)

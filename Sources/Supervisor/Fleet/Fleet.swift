@@ -148,8 +148,8 @@ final class Fleet: WorkerObserver {
 
     /// Whether another program could take over now: nothing is half done.
     var canBeHandedOver: Bool {
-        machine.state == .running && !machine.slots.contains { $0.purpose == .replace }
-            && machine.readyCount > 0
+        machine.state == .running && machine.readyCount > 0
+            && !machine.slots.contains { $0.purpose == .replace && $0.isRunning }
     }
 
     /// Goes on with the workers of another program.

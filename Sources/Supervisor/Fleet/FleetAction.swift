@@ -84,6 +84,8 @@ enum BootFailure: Equatable {
     case timedOut
     case probeFailed
     case brokeProtocol
+    /// It does not end, though it was killed.
+    case stuck
     case exited(ProcessExit)
 
     /// What the supervisor did to it counts before how it ended.
@@ -103,6 +105,7 @@ enum BootFailure: Equatable {
         case .timedOut: "did not become ready in time"
         case .probeFailed: "did not answer its probe"
         case .brokeProtocol: "did not follow the control protocol"
+        case .stuck: "does not end, though it was killed"
         case .exited(.exited(let code)): "exited with code \(code)"
         case .exited(.signaled(let signal)): "was ended by signal \(signal)"
         }

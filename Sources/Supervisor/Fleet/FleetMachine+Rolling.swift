@@ -45,7 +45,7 @@ extension FleetMachine {
         let oldest = leaving.sorted {
             (slots[$0].serial?.number ?? 0) < (slots[$1].serial?.number ?? 0)
         }
-        for index in oldest.dropLast(2 * desired) {
+        for index in oldest.dropLast(2 * mostDesired) {
             leave(index, now: now, DrainPlan(soft: now, hard: end, spread: 0, returnsIdle: true))
         }
     }
@@ -101,17 +101,18 @@ extension FleetMachine {
         state = .rolling(
             Roll(
                 generation: generation,
-                desired: desired,
+                desired: roll.desiredBefore,
+                desiredBefore: roll.desiredBefore,
                 isProven: true,
                 failures: roll.failures,
                 rollback: failure
             )
         )
+        resize(roll.desiredBefore, now: now)
         // A slot whose process is gone comes back with the old configuration, after its pause.
         for vacant in slots.indices where slots[vacant].state == .vacant {
             spawn(vacant, now: now)
         }
-        removeEnded()
         continueRoll(now: now)
     }
 

@@ -56,6 +56,8 @@ extension FleetMachine {
 
     mutating func resize(_ count: Int, now: UInt64) {
         desired = count
+        mostDesired = max(mostDesired, count)
+        budget.resize(workers: count)
         let serving = slots.filter { $0.purpose == .serve }.map(\.number).sorted()
         let surplus = Set(serving.dropFirst(count))
         let plan = replacementPlan(now: now)
@@ -92,6 +94,7 @@ extension FleetMachine {
     /// Removes slots that are over; while the fleet stops, the last one ends it.
     mutating func removeEnded() {
         slots.removeAll { $0.state == .ended }
+        if !slots.contains(where: \.isDraining) { mostDesired = desired }
         guard slots.isEmpty else { return }
         switch state {
         case .draining: end(ExitCode.success)

@@ -29,6 +29,8 @@ struct FleetMachine {
         let generation: UInt32
         /// Workers that the new configuration wants, once it is proven.
         let desired: Int
+        /// Workers that should serve if it fails.
+        var desiredBefore: Int
         /// A worker of the generation has answered its probe: the configuration works.
         var isProven: Bool
         /// Processes of the generation that did not live.
@@ -63,7 +65,7 @@ struct FleetMachine {
         /// New processes that may fail in a roll before it is rolled back.
         var rollFailuresMax = 2
         /// After KILL a process can only be held by the kernel; the supervisor then goes first.
-        var unkillable: UInt64 = 5_000_000_000
+        var unkillable = WorkerSlot.killGrace
     }
 
     /// Worker numbers above this are a mistake in the configuration.
@@ -74,23 +76,26 @@ struct FleetMachine {
     var slots: [WorkerSlot] = []
     /// Workers that should serve.
     var desired: Int
+    /// The most that should since the oldest worker that finishes was told to.
+    var mostDesired: Int
     /// Generation that new processes get.
     var generation: UInt32
     var isReloadPending = false
     var actions: [FleetAction] = []
 
-    private(set) var limits: Limits
+    var limits: Limits
     /// What a roll that fails goes back to.
-    private var limitsBefore: Limits?
+    var limitsBefore: Limits?
     private var newestGeneration: UInt32
     var nextSerial: UInt64 = 1
-    private var bootFailures = 0
-    private var bootFailuresByConfiguration = 0
-    private var budget: RestartBudget
+    var bootFailures = 0
+    var bootFailuresByConfiguration = 0
+    var budget: RestartBudget
 
     init(desired: Int, generation: UInt32 = 1, limits: Limits = Limits()) {
         precondition(desired >= 1 && desired <= Self.workersMax, "worker count out of range")
         self.desired = desired
+        mostDesired = desired
         self.generation = generation
         self.limits = limits
         newestGeneration = generation
@@ -107,6 +112,7 @@ struct FleetMachine {
     ) {
         self.init(desired: desired, generation: generation, limits: limits)
         self.slots = slots
+        mostDesired = max(desired, slots.count)
         newestGeneration = slots.reduce(generation) { max($0, $1.generation) }
         nextSerial = slots.reduce(1) { max($0, ($1.serial?.number ?? 0) + 1) }
         state = .running
@@ -323,7 +329,12 @@ struct FleetMachine {
         }
         newestGeneration += 1
         state = .rolling(
-            Roll(generation: newestGeneration, desired: desired, isProven: false)
+            Roll(
+                generation: newestGeneration,
+                desired: desired,
+                desiredBefore: self.desired,
+                isProven: false
+            )
         )
         continueRoll(now: now)
         return newestGeneration
@@ -343,9 +354,13 @@ struct FleetMachine {
     mutating func scaleRequested(to count: Int, now: UInt64) {
         precondition(count >= 1 && count <= Self.workersMax, "worker count out of range")
         switch state {
-        case .starting, .running, .rolling:
+        case .rolling(var roll):
+            roll.desiredBefore = count
+            state = .rolling(roll)
             resize(count, now: now)
             continueRoll(now: now)
+        case .starting, .running:
+            resize(count, now: now)
         case .lameDuck, .draining, .stopping, .stopped:
             break
         }
@@ -371,6 +386,7 @@ struct FleetMachine {
             case .start: spawn(index, now: now)
             case .terminate: append(FleetAction.terminate, index)
             case .kill: append(FleetAction.kill, index)
+            case .abandon: abandon(index, now: now)
             }
         }
         switch state {
@@ -385,73 +401,5 @@ struct FleetMachine {
         case .starting, .running, .rolling, .lameDuck, .draining, .stopping, .stopped:
             break
         }
-    }
-
-    // MARK: Failures
-
-    private mutating func lost(
-        _ serial: WorkerSerial,
-        _ loss: BootFailure,
-        now: UInt64,
-        jitter: UInt64
-    ) {
-        guard let index = index(of: serial) else { return }
-        let failure = BootFailure(of: slots[index], loss)
-        let wasReplacement = slots[index].purpose == .replace
-        let isOfRoll = isOfRoll(index)
-        let action = slots[index].exited(now: now, jitter: jitter, budget: &budget)
-        switch state {
-        case .starting where action != .end:
-            bootFailures += 1
-            if failure == .exited(.exited(code: ExitCode.badConfiguration)) {
-                bootFailuresByConfiguration += 1
-            }
-            if bootFailures >= limits.bootFailuresPerSlot * desired {
-                giveUp(now: now)
-                return
-            }
-        case .rolling(let roll) where wasReplacement && isOfRoll && !roll.isProven:
-            slots.remove(at: index)
-            state = .running
-            limits = limitsBefore ?? limits
-            actions.append(.reloadEnded(.canaryFailed(failure)))
-            beginPendingReload()
-            return
-        case .rolling(var roll) where isOfRoll && roll.rollback == nil && action != .end:
-            roll.failures += 1
-            state = .rolling(roll)
-            if roll.failures >= limits.rollFailuresMax {
-                limits = limitsBefore ?? limits
-                rollBack(index, failure, now: now)
-                return
-            }
-        case .running where !wasReplacement && action != .end:
-            yieldToReplacement(index)
-        case .rolling(let roll) where roll.isProven && !wasReplacement && action != .end:
-            yieldToReplacement(index)
-        case .starting, .running, .rolling, .lameDuck, .draining, .stopping, .stopped:
-            break
-        }
-        if action == .start, let index = self.index(vacant: serial) { spawn(index, now: now) }
-        removeEnded()
-        continueRoll(now: now)
-        beginRecycle(now: now)
-    }
-
-    private func index(vacant serial: WorkerSerial) -> Int? {
-        slots.firstIndex { $0.serial == serial && $0.state == .vacant }
-    }
-
-    private func isOfRoll(_ index: Int) -> Bool {
-        guard case .rolling(let roll) = state else { return false }
-        return slots[index].generation == roll.generation
-    }
-
-    private mutating func giveUp(now: UInt64) {
-        let isConfiguration = bootFailures > 0 && bootFailures == bootFailuresByConfiguration
-        stopAll(
-            exitCode: isConfiguration ? ExitCode.badConfiguration : ExitCode.unavailable,
-            now: now
-        )
     }
 }

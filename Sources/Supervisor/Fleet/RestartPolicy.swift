@@ -36,13 +36,23 @@ struct RestartBudget: Equatable {
     /// A restart costs about 10 ms of CPU: so the budget allows 10 % of one.
     static let interval: UInt64 = 100_000_000
 
-    let burst: Int
+    private(set) var burst: Int
     private var tokens: Int
     private var refilledAt: UInt64 = 0
 
     init(workers: Int) {
-        burst = max(2 * workers, Self.burstMin)
+        burst = Self.burst(workers)
         tokens = burst
+    }
+
+    private static func burst(_ workers: Int) -> Int { max(2 * workers, burstMin) }
+
+    /// The fleet has another size.
+    ///
+    /// A larger one earns its tokens with time: scaling to and fro must not make any.
+    mutating func resize(workers: Int) {
+        burst = Self.burst(workers)
+        tokens = min(tokens, burst)
     }
 
     /// How long the next restart has to wait, in nanoseconds; takes a token.

@@ -35,8 +35,9 @@ struct WorkerSlot {
         /// Does not get on: ABRT was sent, so that it tells where it stands. Exits: `killed`,
         /// `ended`, `vacant`, `backoff`.
         case aborting(deadline: UInt64)
-        /// KILL was sent; only the exit is missing. Exits: `ended`, `vacant`, `backoff`.
-        case killed
+        /// KILL was sent; only the exit is missing. Past the deadline the kernel holds the process,
+        /// and its place goes to another slot. Exits: `ended`, `vacant`, `backoff`.
+        case killed(deadline: UInt64)
         /// Over: the slot is to be removed. No exits.
         case ended
     }
@@ -71,6 +72,8 @@ struct WorkerSlot {
 
     enum TimeAction: Equatable {
         case nothing, start, terminate, kill
+        /// Not even KILL has ended it: the place is to be filled by another slot.
+        case abandon
     }
 
     enum ExitAction: Equatable {
@@ -87,6 +90,8 @@ struct WorkerSlot {
     static let exitGrace: UInt64 = 2_000_000_000
     /// A crash note is written in milliseconds; a process that is stopped never writes one.
     static let abortGrace: UInt64 = 2_000_000_000
+    /// A killed process is gone in milliseconds, unless a device or a file system holds it.
+    static let killGrace: UInt64 = 5_000_000_000
     /// The probe is one small request to an idle worker.
     static let probeTimeout: UInt64 = 5_000_000_000
 
@@ -142,9 +147,9 @@ struct WorkerSlot {
         switch state {
         case .backoff(let until): until
         case .booting(let deadline), .probing(let deadline), .draining(let deadline),
-            .stopping(let deadline), .aborting(let deadline):
+            .stopping(let deadline), .aborting(let deadline), .killed(let deadline):
             deadline
-        case .vacant, .ready, .killed, .ended: nil
+        case .vacant, .ready, .ended: nil
         }
     }
 
@@ -287,7 +292,7 @@ struct WorkerSlot {
         case .booting, .probing, .ready, .draining, .stopping:
             self.fault = fault
             guard fault == .hang else {
-                state = .killed
+                _ = kill(now: now)
                 return .kill
             }
             state = .aborting(deadline: now + Self.abortGrace)
@@ -307,25 +312,34 @@ struct WorkerSlot {
             return .start
         case .booting(let deadline) where deadline <= now:
             fault = .bootTimeout
-            state = .killed
-            return .kill
+            return kill(now: now)
         case .probing(let deadline) where deadline <= now:
             fault = .probeFailed
-            state = .killed
-            return .kill
+            return kill(now: now)
         case .aborting(let deadline) where deadline <= now:
-            state = .killed
-            return .kill
+            return kill(now: now)
         case .draining(let deadline) where deadline <= now:
             state = .stopping(deadline: now + Self.exitGrace)
             return .terminate
         case .stopping(let deadline) where deadline <= now:
-            state = .killed
-            return .kill
+            return kill(now: now)
+        case .killed(let deadline) where deadline <= now:
+            state = .killed(deadline: .max)
+            return .abandon
         case .vacant, .backoff, .booting, .probing, .ready, .draining, .stopping, .aborting,
             .killed, .ended:
             return .nothing
         }
+    }
+
+    private mutating func kill(now: UInt64) -> TimeAction {
+        state = .killed(deadline: now + Self.killGrace)
+        return .kill
+    }
+
+    /// Nobody waits any more for the end of a process that was killed.
+    mutating func abandoned() {
+        purpose = .leave
     }
 
     /// The process is gone, or could not be started.

@@ -11,7 +11,8 @@ extension Supervisor {
         state.upgrades = upgrades
         state.desired = fleet.machine.desired
         state.generation = fleet.machine.generation
-        state.slots = fleet.machine.slots
+        // A replacement that waits to be tried again is no process, and all of them are replaced.
+        state.slots = fleet.machine.slots.filter { $0.purpose != .replace }
         state.processes = fleet.processes.values.map(\.upgradeState)
         state.configuration = fleet.configurationDescriptor ?? -1
         state.configurationLoadedAt = reloads.configurationLoadedAt ?? startedAt

@@ -31,7 +31,7 @@ extension WorkerSlot.State {
         case .draining(let deadline): (tag, time) = (5, deadline)
         case .stopping(let deadline): (tag, time) = (6, deadline)
         case .aborting(let deadline): (tag, time) = (7, deadline)
-        case .killed: (tag, time) = (8, 0)
+        case .killed(let deadline): (tag, time) = (8, deadline)
         case .ended: (tag, time) = (9, 0)
         }
         coder.code(&tag)
@@ -45,7 +45,7 @@ extension WorkerSlot.State {
         case 5: self = .draining(deadline: time)
         case 6: self = .stopping(deadline: time)
         case 7: self = .aborting(deadline: time)
-        case 8: self = .killed
+        case 8: self = .killed(deadline: time)
         case 9: self = .ended
         default: coder.fail()
         }
