@@ -31,7 +31,8 @@ func someFleet() -> (FleetMetrics, FleetSnapshot) {
         reason: .crash,
         at: 1_767_323_000,
         requestID: "r-1",
-        backtrace: ["ClientConnection.ready(_:token:)", "main <\"x\">"]
+        backtrace: ["ClientConnection.ready(_:token:)", "main <\"x\">"],
+        output: "a warning\nFatal error: \u{1B}[31m"
     )
     let waiting = FleetSnapshot.Worker(id: WorkerID(slot: 1, generation: 4), state: .backoff)
     snapshot.workers = [ready, waiting]

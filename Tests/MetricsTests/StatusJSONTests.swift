@@ -102,6 +102,7 @@ import Testing
             ("processes.0.drain_left_s", "null"), ("processes.0.draining_streams", "null"),
             ("processes.0.last_exit.request_id", #""r-1""#),
             ("processes.0.last_exit.backtrace.1", #""main <\"x\">""#),
+            ("processes.0.last_exit.output", #""a warning\nFatal error: \u001b[31m""#),
         ]
     )
     func field(path: String, expected: String) throws {

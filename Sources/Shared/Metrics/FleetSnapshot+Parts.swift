@@ -110,6 +110,8 @@ extension FleetSnapshot {
         package var requestID: String?
         /// Where it stood, the innermost frame first; empty where it is not known.
         package var backtrace: [String]
+        /// The last lines that it printed, as a trap of the runtime; nil where it printed nothing.
+        package var output: String?
 
         package init(
             code: Int?,
@@ -117,13 +119,15 @@ extension FleetSnapshot {
             reason: RestartReason,
             at: Int,
             requestID: String? = nil,
-            backtrace: [String] = []
+            backtrace: [String] = [],
+            output: String? = nil
         ) {
             self.code = code
             self.signal = signal
             self.reason = reason
             self.at = at
             self.requestID = requestID
+            self.output = output
             self.backtrace = backtrace.prefix(Self.framesMax).map { frame in
                 frame.utf8.count <= Self.frameBytesMax
                     ? frame : String(decoding: frame.utf8.prefix(Self.frameBytesMax), as: UTF8.self)

@@ -132,5 +132,6 @@ extension StatusJSON {
         json.array("backtrace") { json in
             for frame in exit.backtrace { json.value(frame) }
         }
+        json.member("output", exit.output)
     }
 }

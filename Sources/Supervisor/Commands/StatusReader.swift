@@ -50,6 +50,12 @@ struct StatusReader {
         tape.string(of: node, in: bytes.span).map(PlainText.printable)
     }
 
+    /// The lines of a text.
+    var lines: [String] {
+        let text = tape.string(of: node, in: bytes.span) ?? ""
+        return text.split(separator: "\n").map { PlainText.printable(String($0)) }
+    }
+
     var int: Int? { tape.integer(of: node, in: bytes.span) }
 
     var number: Double? { tape.number(of: node, in: bytes.span) }

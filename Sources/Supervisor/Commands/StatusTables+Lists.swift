@@ -4,6 +4,8 @@
 extension StatusTables {
     /// Frames of a backtrace that are shown; `apus status --json` has all of them.
     private static let framesShown = 3
+    /// Lines that are shown of what a worker printed last.
+    private static let outputLinesShown = 3
     /// Reloads that are shown, the newest ones.
     private static let reloadsShown = 5
 
@@ -35,7 +37,7 @@ extension StatusTables {
         return left.map { "\(state) \(Shown.span(seconds: $0))" } ?? state
     }
 
-    /// How workers ended last, with the top of their stacks.
+    /// How workers ended last, with the top of their stacks and their last words.
     var exits: [String] {
         var lines: [String] = []
         for process in status["processes"]?.elements ?? [] {
@@ -53,6 +55,8 @@ extension StatusTables {
             lines.append(text)
             let frames = exit["backtrace"]?.elements.compactMap(\.text) ?? []
             lines += frames.prefix(Self.framesShown).map { "  at \($0)" }
+            let output = exit["output"]?.lines ?? []
+            lines += output.suffix(Self.outputLinesShown).map { "  printed: \($0)" }
         }
         return lines
     }

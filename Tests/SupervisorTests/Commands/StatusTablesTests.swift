@@ -46,7 +46,8 @@ import Testing
           {"slot":0,"pid":78,"state":"ready","ready_at":1001,"restarts":4,"conns":8,"streams":2,
            "requests":4000,"rss":12268339,"pss":3565158,"loop_lag_us":250,
            "last_exit":{"code":null,"signal":11,"reason":"crash","at":4700,"request_id":"r-1",
-             "backtrace":["one","two\\u001b","three","four"]}},
+             "backtrace":["one","two\\u001b","three","four"],
+             "output":"not shown\\na\\n\\nb\\u001b\\nFatal error: c"}},
           {"slot":2,"pid":null,"state":"backoff","ready_at":null,"restarts":0,"conns":0,
            "streams":null,"requests":null,"rss":null,"pss":null,"backoff_left_s":3,
            "last_exit":{"code":1,"signal":null,"reason":"boot_failed","at":4722}}]}
@@ -93,6 +94,9 @@ import Testing
               at one
               at two?
               at three
+              printed: a
+              printed: b?
+              printed: Fatal error: c
             slot 2: boot failed with code 1, 1s ago
 
             ROUTE              2xx  3xx  4xx  5xx  ABORTED      P50     P90     P99  FIRST BYTE P50

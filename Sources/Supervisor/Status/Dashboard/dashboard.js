@@ -253,6 +253,7 @@
       const how = Text.known(exit.signal) ? Text.signal(exit.signal) : Text.known(exit.code) ? `code ${exit.code}` : "not started";
       const entries = [["reason", `${Text.label(exit.reason)} (${how})`], ["when", `${Text.span(now - exit.at)} ago`]];
       if (exit.request_id) entries.push(["request", exit.request_id]);
+      if (exit.output) entries.push(["printed", exit.output]);
       pairs($("exit-pairs"), entries);
       const frames = exit.backtrace ?? [];
       children($("backtrace"), frames.length, () => make("li")).forEach((item, index) => set(item, frames[index]));
