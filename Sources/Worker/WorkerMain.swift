@@ -15,6 +15,7 @@ struct WorkerMain {
         static let metrics: Int32 = 4
         static let configuration: Int32 = 5
         static let scoreboard: Int32 = 6
+        static let log: Int32 = 7
     }
 
     private static let usageExit: Int32 = 64
@@ -44,7 +45,7 @@ struct WorkerMain {
         try faults.atBoot(control: Inherited.control)
         #endif
         let scoreboard = mapScoreboard()
-        let log = LogSink(descriptor: 2, level: .info, slot: options.slot)
+        let log = openLog(options)
         let config = readConfiguration()
         let loop = try EventLoop()
         let seed = randomSeed()
@@ -75,6 +76,14 @@ struct WorkerMain {
         } catch {
             fail(usageExit, "descriptor 6 is not the supervisor's scoreboard: \(error)")
         }
+    }
+
+    /// Not standard error: what libraries and the runtime print there, the supervisor makes records of.
+    private static func openLog(_ options: WorkerOptions) -> LogSink {
+        guard Syscalls.kind(of: Inherited.log) != nil else {
+            fail(usageExit, "descriptor 7 is not the supervisor's log")
+        }
+        return LogSink(descriptor: Inherited.log, level: .info, slot: options.slot)
     }
 
     private static func readConfiguration() -> Config {

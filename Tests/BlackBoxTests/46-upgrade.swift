@@ -93,6 +93,32 @@ extension BlackBox {
             }
         }
 
+        @Test("what workers print that have been taken over is still in the log")
+        func outputGoesOn() throws {
+            let gate = try Gate()
+            var settings = FleetSettings(workers: 1)
+            // A word behind the upgrade, from a copy of the worker's output.
+            settings.workerPrelude =
+                "echo early; (until [ -e \"$DIR/say\" ]; do sleep 0.05; done; echo late) 3>&- 4>&- &"
+            try BlackBox.withUpstream(try gated(gate), settings) { fleet, _ in
+                let worker = try fleet.readyWorkers()[0]
+                let stream = try Streams.begin(fleet)
+                #expect(try stream.readHead().status == 200)
+                let result = try upgrade(fleet)
+                #expect(result.exit == .exited(code: 0), "\(result.error)")
+                try fleet.directory.write("say", "")
+                for text in ["early", "late"] {
+                    let record = try fleet.waitForLog("a line of the old worker") {
+                        $0["text"]?.string == text && $0["worker_pid"]?.int == Int(worker)
+                    }
+                    #expect(record["msg"]?.string == "a worker printed", "\(record)")
+                }
+                gate.open()
+                while try stream.nextEvent() != nil {}
+                stream.close()
+            }
+        }
+
         @Test("USR2 upgrades too, many times under load without a failed request")
         func manyTimes() throws {
             try BlackBox.withUpstream(try .answering(), FleetSettings(workers: 2)) { fleet, _ in

@@ -70,12 +70,8 @@ extension BlackBox {
                 #expect(reply.value("retry-after") == "1")
                 #expect(try FaultScenes.end(of: stream) == .error(code: "worker_lost"))
                 try FaultScenes.replacement(of: victim, slot: 0, fleet)
-                let record = try fleet.process.waitForLine("the exit") { line -> JSONValue? in
-                    // The runtime's own words about a trap are no record.
-                    guard line.hasPrefix("{"), case let record = try JSONValue(line) else {
-                        return nil
-                    }
-                    return record["msg"]?.string == "worker exited" ? record : nil
+                let record = try fleet.waitForLog("the exit") {
+                    $0["msg"]?.string == "worker exited"
                 }
                 #expect(record["signal"]?.int == signal)
                 #expect(record["reason"]?.string == "crash")
@@ -84,6 +80,21 @@ extension BlackBox {
                 #expect(record["request_id"]?.string == reply.value("x-request-id"), "\(record)")
                 let exit = try FaultScenes.slot(0, of: fleet)?["last_exit"]
                 #expect(exit?["backtrace"]?.array?.isEmpty == false)
+                // Only a trap of the runtime has words.
+                let words = record["output"]?.string
+                #expect(exit?["output"]?.string == words, "\(exit as Any)")
+                let printed = try fleet.log().filter { $0["msg"]?.string == "a worker printed" }
+                guard path == "/fault/trap" else {
+                    #expect(words == nil && printed.isEmpty, "\(record) \(printed)")
+                    return
+                }
+                #expect(words?.hasSuffix("Fatal error: a fault was asked for") == true, "\(record)")
+                #expect(printed.first?["text"]?.string == words, "\(printed)")
+                for line in printed {
+                    #expect(line["level"]?.string == "warning" && line["slot"]?.int == 0)
+                    #expect(line["generation"]?.int == 1)
+                    #expect(line["worker_pid"]?.int == Int(victim), "\(line)")
+                }
             }
         }
 
@@ -145,7 +156,8 @@ extension BlackBox {
         @Test("Fault 13: workers that cannot be replaced any more never cost the ones that live")
         func restartFailsLater() throws {
             var settings = FleetSettings(workers: 2)
-            settings.workerPrelude = "[ -e \"$DIR/broken\" ] && exit 1"
+            settings.workerPrelude =
+                "[ -e \"$DIR/broken\" ] && { echo 'no such library' >&2; exit 1; }"
             try BlackBox.withFleet(settings) { fleet in
                 let workers = try fleet.readyWorkers()
                 try fleet.directory.write("broken", "")
@@ -159,6 +171,12 @@ extension BlackBox {
                 let slot = try FaultScenes.slot(0, of: fleet)
                 #expect(slot?["state"]?.string == "backoff")
                 #expect((slot?["backoff_left_s"]?.number ?? 0) > 0.2)
+                // What they said is told with each failure.
+                #expect(slot?["last_exit"]?["output"]?.string == "no such library")
+                let record = try fleet.waitForLog("the failed boot") {
+                    $0["reason"]?.string == "boot_failed"
+                }
+                #expect(record["output"]?.string == "no such library", "\(record)")
                 #expect(try fleet.statusGet("/readyz").status == 200)
                 for _ in 0..<10 { #expect(try fleet.get("/health").status == 200) }
                 #expect(try fleet.readyWorkers() == [workers[1]])

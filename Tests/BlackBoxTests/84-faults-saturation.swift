@@ -119,6 +119,9 @@ extension BlackBox {
             settings.environment = ["APUS_WORKER_FAULT=\(fault):slot=1"]
             try BlackBox.withFleet(settings) { fleet in
                 let workers = try fleet.readyWorkers()
+                let share = FaultScenes.processorShare(fleet.pid) {
+                    FaultScenes.pass(.milliseconds(300))
+                }
                 var times: [UInt64] = []
                 let end = Deadline.after(.milliseconds(1_500))
                 while !end.hasPassed {
@@ -138,9 +141,31 @@ extension BlackBox {
                 if fault == "metrics_garbage" {
                     #expect(metrics.sum("apus_metrics_records_corrupt_total") > 0)
                 }
+                if fault == "stdout_flood" {
+                    #expect(share < 0.3, "\(share) of a CPU for lines that nobody gets")
+                    try expectBoundedOutput(fleet, of: workers[1])
+                }
                 #expect(try fleet.readyWorkers() == workers)
                 #expect(metrics.sum("apus_worker_restarts_total") == 0)
             }
+        }
+
+        /// Of millions of lines a few dozen a second are in the log, and one word about the others.
+        private func expectBoundedOutput(_ fleet: Fleet, of worker: Int32) throws {
+            let held = try fleet.waitForLog("the limit") {
+                $0["msg"]?.string == "a worker prints too much: its output is held back"
+            }
+            let perSecond = try #require(held["lines_per_second"]?.int)
+            let log = try fleet.log()
+            let printed = log.filter { $0["msg"]?.string == "a worker printed" }
+            let seconds = try #require(try fleet.status()["uptime_seconds"]?.int) + 2
+            #expect(printed.count >= perSecond && printed.count <= perSecond * seconds)
+            for record in printed + [held] {
+                #expect(record["slot"]?.int == 1 && record["worker_pid"]?.int == Int(worker))
+            }
+            #expect(printed.allSatisfy { $0["text"]?.string == "a line that nobody wants" })
+            #expect(log.count { $0["msg"] == held["msg"] } == 1)
+            #expect(log.allSatisfy { $0["msg"]?.string != "log lines were dropped" })
         }
 
         @Test("Fault 39: a thousand clients of a full fleet wait a bounded time, then get 503")

@@ -105,12 +105,18 @@ extension BlackBox {
                     #expect(held[4]?.hasPrefix("pipe:") == true, "\(held)")
                     let page = held[6] ?? "unmapped"
                     #expect(page.contains("memfd:") || page == "unmapped", "\(held)")
+                    // What it prints is its own, its log goes where the supervisor's does.
+                    let supervisor = ProcessFacts.descriptors(fleet.pid)
+                    #expect(held[1]?.hasPrefix("pipe:") == true, "\(held)")
+                    #expect(held[1] == held[2] && held[1] != held[4] && held[1] != held[7])
+                    #expect(supervisor.values.count { $0 == held[1] } == 1, "\(supervisor)")
+                    #expect(held[7] == supervisor[2], "\(held)")
                     // What it opens itself is nobody else's, but for a copy of the log.
-                    let log = held[2] ?? ""
-                    let others = ProcessFacts.descriptors(fleet.pid).values.filter {
+                    let log = held[7] ?? ""
+                    let others = supervisor.values.filter {
                         !$0.hasPrefix("anon_inode:") && $0 != "/dev/null" && $0 != log
                     }
-                    for (number, target) in held where number > 6 {
+                    for (number, target) in held where number > 7 {
                         #expect(!others.contains(target), "\(number) is \(target)")
                         if worker == booting {
                             #expect(target.hasPrefix("anon_inode:"), "\(number) is \(target)")
@@ -118,6 +124,36 @@ extension BlackBox {
                     }
                     #expect(!held.values.contains { $0.hasSuffix("/etc/hostname") })
                 }
+            }
+        }
+
+        @Test("Who keeps the output of a worker open that has died delays nothing")
+        func outputKeptOpen() throws {
+            var settings = FleetSettings(workers: 2)
+            settings.workerPrelude =
+                "sleep 60 3>&- 4>&- & echo $! >> \"$DIR/sleepers\"; echo last words >&2"
+            try BlackBox.withFleet(settings) { fleet in
+                defer { endSleepers(of: fleet) }
+                let workers = try fleet.readyWorkers()
+                let before = ProcessFacts.descriptorTargets(fleet.pid)
+                try Syscalls.signal(process: workers[0], .kill)
+                try FaultScenes.replacement(of: workers[0], slot: 0, fleet)
+                let exit = try FaultScenes.slot(0, of: fleet)?["last_exit"]
+                #expect(exit?["output"]?.string == "last words")
+                try ProcessFacts.waitForDescriptors(of: fleet.pid, atMost: before)
+            }
+        }
+
+        private func endSleepers(of fleet: Fleet) {
+            do {
+                let path = "\(fleet.directory.path)/sleepers"
+                let bytes = try Syscalls.contents(of: path, limit: 4096)
+                let words = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+                for pid in words.compactMap({ Int32($0) }) {
+                    try Syscalls.signal(process: pid, .kill)
+                }
+            } catch {
+                Issue.record("sleepers live on: \(error)")
             }
         }
 
@@ -149,14 +185,15 @@ extension BlackBox {
                 try connection.send(FaultScenes.health)
                 #expect(try connection.readReply().status == 200)
             }
-            for pid in [process.pid] + ProcessFacts.children(process.pid) {
-                let held = ProcessFacts.descriptors(pid)
-                for number in 0...2 {
-                    #expect(
-                        held[number] == "/dev/null",
-                        "\(pid): \(number) is \(held[number] ?? "")"
-                    )
-                }
+            let supervisor = ProcessFacts.descriptors(process.pid)
+            for number in 0...2 { #expect(supervisor[number] == "/dev/null", "\(supervisor)") }
+            let workers = ProcessFacts.children(process.pid)
+            #expect(workers.count == 2)
+            for worker in workers {
+                let held = ProcessFacts.descriptors(worker)
+                // 7 is the supervisor's 2; what a worker prints has a pipe of its own.
+                #expect(held[0] == "/dev/null" && held[7] == "/dev/null", "\(held)")
+                #expect(held[1]?.hasPrefix("pipe:") == true && held[1] == held[2], "\(held)")
             }
             try process.signal(.terminate)
             #expect(try process.waitForExit() == .exited(code: 0))

@@ -34,6 +34,7 @@ private final class PuppetWorker {
                 pidfd: try Syscalls.pidfd(pid),
                 control: control.takeFirst(),
                 metrics: try Syscalls.pipe().takeFirst(),
+                output: try Syscalls.pipe().takeFirst(),
                 scoreboard: try Scoreboard()
             ),
             serial: WorkerSerial(number: number),

@@ -7,25 +7,27 @@ import Testing
 @testable import Supervisor
 
 @Suite struct SpawnerTests {
-    /// What a program says that is started like a worker; it writes to its metrics pipe.
-    private func output(of path: String) throws -> String {
+    /// What a program that is started like a worker writes to its metrics pipe and prints.
+    private func output(of path: String) throws -> (measured: String, printed: String) {
         let spawner = try Spawner(path: path, environment: [])
         let memory = try Syscalls.sealedMemory("test", Array("{}".utf8).span)
         let worker = try spawner.spawn(slot: 3, generation: 7, memory)
-        let buffer = ByteBuffer()
-        while isReadable(worker.metrics.raw) {
-            guard
-                case .bytes = Syscalls.read(worker.metrics.raw, into: buffer, minimum: 4096)
-            else { break }
+        let texts = [worker.metrics.raw, worker.output.raw].map { pipe in
+            let buffer = ByteBuffer()
+            while isReadable(pipe) {
+                guard case .bytes = Syscalls.read(pipe, into: buffer, minimum: 4096) else { break }
+            }
+            return buffer.text
         }
         _ = try waitForExit(worker.pidfd.raw)
-        return buffer.text
+        return (texts[0], texts[1])
     }
 
-    @Test("A worker has exactly its seven descriptors, each of the right kind")
+    @Test("A worker has exactly its eight descriptors, each of the right kind")
     func descriptors() throws {
         let script = try TemporaryFile("#!/bin/sh\nexec ls -l /proc/$$/fd >&4\n", mode: 0o700)
-        let lines = try output(of: script.path).split(separator: "\n").map(String.init)
+        let text = try output(of: script.path).measured
+        let lines = text.split(separator: "\n").map(String.init)
         let links = lines.compactMap { line -> String? in
             guard let arrow = line.range(of: " -> ") else { return nil }
             let number = line[..<arrow.lowerBound].split(separator: " ").last ?? ""
@@ -33,21 +35,44 @@ import Testing
             return "\(number) \(target)"
         }
         // 1 and 4 are both the pipe by now; ls itself opens one more.
-        #expect(links.count == 8)
+        #expect(links.count == 9)
         #expect(links[0] == "0 /dev/null")
         #expect(links[1] == "1 pipe")
-        #expect(links[2].hasPrefix("2 "))
+        #expect(links[2] == "2 pipe")
         #expect(links[3] == "3 socket")
         #expect(links[4] == "4 pipe")
         #expect(links[5].hasPrefix("5 /memfd"))
         #expect(links[6].hasPrefix("6 /memfd"))
+        #expect(links[7].hasPrefix("7 "))
+    }
+
+    @Test("What a worker prints and the errors it reports come through one pipe, in order")
+    func prints() throws {
+        let script = try TemporaryFile(
+            "#!/bin/sh\necho one\necho two >&2\necho three\n",
+            mode: 0o700
+        )
+        #expect(try output(of: script.path).printed == "one\ntwo\nthree\n")
+    }
+
+    @Test("A worker never waits for who reads what it prints")
+    func neverWaits() throws {
+        // Where writing waits, head never comes to its end: nobody reads.
+        let script = try TemporaryFile(
+            "#!/bin/sh\nhead -c 1000000 /dev/zero 2>/dev/null\nexit 7\n",
+            mode: 0o700
+        )
+        let spawner = try Spawner(path: script.path, environment: ["PATH=/usr/bin:/bin"])
+        let memory = try Syscalls.sealedMemory("test", Array("{}".utf8).span)
+        let worker = try spawner.spawn(slot: 0, generation: 1, memory)
+        #expect(try waitForExit(worker.pidfd.raw) == .exited(code: 7))
     }
 
     @Test("A worker learns its slot, its generation and who started it")
     func arguments() throws {
         let script = try TemporaryFile("#!/bin/sh\necho \"$*\" >&4\n", mode: 0o700)
         let expected = "--slot 3 --generation 7 --supervisor \(Syscalls.processID)\n"
-        #expect(try output(of: script.path) == expected)
+        #expect(try output(of: script.path).measured == expected)
     }
 
     @Test("A worker's end of the control socket is its peer's")

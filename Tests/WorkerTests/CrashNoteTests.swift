@@ -17,7 +17,7 @@ private final class WorkerProcess {
     private let errors: OwnedFD
     private var handed: UInt32 = 0
 
-    init(fault: String) throws {
+    init(fault: String, without missing: Set<Int32> = []) throws {
         board = try Scoreboard()
         let text = ByteBuffer()
         var json = JSONWriter(text)
@@ -59,7 +59,8 @@ private final class WorkerProcess {
                 InheritedFD(source: theirMetrics.raw, target: 4),
                 InheritedFD(source: memory.raw, target: 5),
                 InheritedFD(source: board.descriptor, target: 6),
-            ]
+                InheritedFD(source: theirErrors.raw, target: 7),
+            ].filter { !missing.contains($0.target) }
         )
         pidfd = try Syscalls.pidfd(pid)
     }
@@ -90,7 +91,7 @@ private final class WorkerProcess {
 
     func waitForOutput() -> Bool { isReadable(errors.raw) }
 
-    /// Standard output and standard error, of a process that has ended.
+    /// Standard output, standard error and log, of a process that has ended.
     func output() -> String {
         let text = ByteBuffer()
         while case .bytes = Syscalls.read(errors.raw, into: text, minimum: 64 << 10) {}
@@ -186,6 +187,14 @@ struct WorkerFaultTests {
         let worker = try WorkerProcess(fault: fault)
         #expect(try worker.exit() == .exited(code: code))
         #expect(worker.next() == .peerGone)
+    }
+
+    @Test("a worker without a descriptor of the supervisor says which one", arguments: [6, 7])
+    func missingDescriptor(_ number: Int32) throws {
+        let worker = try WorkerProcess(fault: "paths", without: [number])
+        #expect(try worker.exit() == .exited(code: 64))
+        let output = worker.output()
+        #expect(output.hasPrefix("apus-worker: descriptor \(number) is not the supervisor's "))
     }
 
     @Test("a worker that hangs says nothing, and ends with its supervisor")

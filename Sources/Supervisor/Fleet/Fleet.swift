@@ -419,6 +419,14 @@ final class Fleet: WorkerObserver {
         metrics.received(bytes, from: id(of: worker))
     }
 
+    override func workerPrinted(_ text: Span<UInt8>, isCut: Bool, _ worker: WorkerProcess) {
+        logOutput(text, isCut: isCut, worker)
+    }
+
+    override func workerHeldBack(_ worker: WorkerProcess) {
+        logHeldBack(worker)
+    }
+
     override func workerExited(_ exit: ProcessExit, _ worker: WorkerProcess) {
         processes[worker.serial] = nil
         unsentDrains[worker.serial] = nil
@@ -431,6 +439,7 @@ final class Fleet: WorkerObserver {
             let end = WorkerEnd(
                 exit: exit,
                 note: worker.scoreboard.crashNote,
+                output: worker.lastOutput,
                 wasOutOfMemory: wasOutOfMemory(exit, worker),
                 at: Syscalls.wallClock().seconds
             )
@@ -459,29 +468,6 @@ final class Fleet: WorkerObserver {
             record.field("reason", reason)
         }
         machine.failed(worker.serial, .protocolError, now: loop.now)
-    }
-
-    private func logExit(
-        _ end: WorkerEnd,
-        _ worker: WorkerProcess,
-        _ reason: FleetSnapshot.RestartReason?
-    ) {
-        let level = reason == nil ? log.info : log.warning
-        level("worker exited") { record in
-            record.field("slot", worker.slot)
-            record.field("generation", Int(worker.generation))
-            record.field("worker_pid", Int(worker.pid))
-            switch end.exit {
-            case .exited(let code): record.field("code", Int(code))
-            case .signaled(let signal): record.field("signal", Int(signal))
-            }
-            if let reason { record.field("reason", reason.label) }
-            guard reason != nil else { return }
-            if let id = end.note.requestID { record.field("request_id", id) }
-            if !end.note.backtrace.isEmpty {
-                record.field("backtrace", end.note.backtrace.joined(separator: " "))
-            }
-        }
     }
 
     private func id(of worker: WorkerProcess) -> WorkerID {

@@ -9,6 +9,8 @@ struct WorkerEnd: Equatable {
     var exit: ProcessExit
     /// What it left in its page.
     var note: CrashNote
+    /// The last lines that it printed.
+    var output: [UInt8] = []
     /// The kernel has killed it for want of memory.
     var wasOutOfMemory = false
     /// Seconds since 1970.
@@ -41,6 +43,7 @@ struct WorkerHistory {
                 coder.code(&exit.at)
                 coder.code(&exit.requestID)
                 coder.code(list: &exit.backtrace, new: "") { $1.code(&$0) }
+                coder.code(&exit.output)
             }
             slots[number] = slot
         }
@@ -80,7 +83,8 @@ struct WorkerHistory {
             reason: reason,
             at: end.at,
             requestID: end.note.requestID,
-            backtrace: end.note.backtrace
+            backtrace: end.note.backtrace,
+            output: end.output.isEmpty ? nil : String(decoding: end.output, as: UTF8.self)
         )
         switch end.exit {
         case .exited(let code): shown.code = Int(code)

@@ -8,14 +8,17 @@ struct SpawnedWorker: ~Copyable {
     var pidfd: OwnedFD
     var control: OwnedFD
     var metrics: OwnedFD
+    var output: OwnedFD
     let scoreboard: Scoreboard
 }
 
 /// Starts worker processes.
 ///
-/// Descriptors of a worker: 0 /dev/null, 1 and 2 as here, 3 control socket, 4 write end of the
-/// metrics pipe, 5 configuration, 6 scoreboard. Nothing else is inherited. A worker whose supervisor dies reads
-/// the end of its control socket, finishes what runs, and exits.
+/// Descriptors of a worker: 0 /dev/null, 1 and 2 write end of its output pipe, 3 control socket,
+/// 4 write end of the metrics pipe, 5 configuration, 6 scoreboard, 7 standard error of this process,
+/// for its log. Nothing else is inherited. What a worker prints that is no log, as a trap of the
+/// runtime is, comes through the output pipe; the pipe never makes it wait. A worker whose
+/// supervisor dies reads the end of its control socket, finishes what runs, and exits.
 final class Spawner {
     /// Numbers under which a worker finds its descriptors.
     enum Descriptor {
@@ -23,6 +26,7 @@ final class Spawner {
         static let metrics: Int32 = 4
         static let configuration: Int32 = 5
         static let scoreboard: Int32 = 6
+        static let log: Int32 = 7
     }
 
     let path: String
@@ -63,6 +67,7 @@ final class Spawner {
             try Syscalls.pairs(seqpacket: true)
         }
         let metrics = try attempt(.pipe) { () throws(Errno) in try Syscalls.pipe() }
+        let output = try attempt(.pipe) { () throws(Errno) in try Syscalls.pipe() }
         let scoreboard: Scoreboard
         do throws(Errno) {
             scoreboard = try Scoreboard()
@@ -75,12 +80,13 @@ final class Spawner {
         ]
         let descriptors = [
             InheritedFD(source: emptyInput.raw, target: 0),
-            InheritedFD(source: 1, target: 1),
-            InheritedFD(source: 2, target: 2),
+            InheritedFD(source: output.second.raw, target: 1),
+            InheritedFD(source: output.second.raw, target: 2),
             InheritedFD(source: control.second.raw, target: Descriptor.control),
             InheritedFD(source: metrics.second.raw, target: Descriptor.metrics),
             InheritedFD(source: configuration.raw, target: Descriptor.configuration),
             InheritedFD(source: scoreboard.descriptor, target: Descriptor.scoreboard),
+            InheritedFD(source: 2, target: Descriptor.log),
         ]
         let pid: Int32
         do throws(Errno) {
@@ -108,6 +114,7 @@ final class Spawner {
             pidfd: pidfd,
             control: control.takeFirst(),
             metrics: metrics.takeFirst(),
+            output: output.takeFirst(),
             scoreboard: scoreboard
         )
     }

@@ -14,13 +14,17 @@ class WorkerObserver {
     func workerHungUp(_ worker: WorkerProcess) {}
     /// Bytes of its metrics pipe.
     func workerMeasured(_ bytes: ByteBuffer, _ worker: WorkerProcess) {}
+    /// A line of its standard output or error; `isCut` when it goes on in the next one.
+    func workerPrinted(_ text: Span<UInt8>, isCut: Bool, _ worker: WorkerProcess) {}
+    /// It prints more than it is allowed.
+    func workerHeldBack(_ worker: WorkerProcess) {}
     /// It ended; everything it had sent was delivered before.
     func workerExited(_ exit: ProcessExit, _ worker: WorkerProcess) {}
 
     init() {}
 }
 
-/// One running worker: its process, control socket and metrics pipe.
+/// One running worker: its process, control socket, metrics and output pipes.
 final class WorkerProcess: EventHandler {
     /// Messages per turn: a worker that floods the supervisor must not starve the others.
     private static let messagesPerTurn = 64
@@ -49,6 +53,7 @@ final class WorkerProcess: EventHandler {
     private let pidfd: OwnedFD
     private let channel: ControlChannel
     private let metrics: OwnedFD
+    private let output: WorkerOutput
     private let loop: EventLoop
     private let observer: WorkerObserver
     private let metricsBuffer = ByteBuffer(capacity: 4096)
@@ -75,9 +80,12 @@ final class WorkerProcess: EventHandler {
         pidfd = spawned.pidfd
         channel = ControlChannel(spawned.control)
         metrics = spawned.metrics
+        output = WorkerOutput(spawned.output, loop: loop)
         scoreboard = spawned.scoreboard
         self.loop = loop
         self.observer = observer
+        super.init()
+        watchOutput()
     }
 
     /// A worker that another program has started.
@@ -99,10 +107,28 @@ final class WorkerProcess: EventHandler {
         pidfd = OwnedFD(owning: state.pidfd)
         channel = ControlChannel(OwnedFD(owning: state.control))
         metrics = OwnedFD(owning: state.metrics)
+        output = WorkerOutput(
+            OwnedFD(owning: state.output),
+            tail: state.printed,
+            unlogged: state.unlogged,
+            loop: loop
+        )
         self.loop = loop
         self.observer = observer
         scoreboard = try Scoreboard(mapping: OwnedFD(owning: state.scoreboard))
+        super.init()
+        watchOutput()
     }
+
+    private func watchOutput() {
+        output.hooks.printed = { [unowned self] in
+            observer.workerPrinted($0, isCut: $1, self)
+        }
+        output.hooks.heldBack = { [unowned self] in observer.workerHeldBack(self) }
+    }
+
+    /// The last lines that it has printed.
+    var lastOutput: [UInt8] { output.tail.lines }
 
     /// What another program needs to go on with the worker.
     var upgradeState: UpgradeState.Process {
@@ -115,6 +141,9 @@ final class WorkerProcess: EventHandler {
             control: channel.fd.raw,
             metrics: metrics.raw,
             scoreboard: scoreboard.descriptor,
+            output: output.descriptor,
+            printed: output.tail.lines,
+            unlogged: output.unlogged,
             startedAt: startedAt,
             spawnedAt: spawnedAt,
             readyAt: readyAt
@@ -125,6 +154,7 @@ final class WorkerProcess: EventHandler {
         pidToken = try loop.register(pidfd.raw, .read, self)
         controlToken = try loop.register(channel.fd.raw, .read, self)
         metricsToken = try loop.register(metrics.raw, .read, self)
+        try output.start()
     }
 
     // MARK: Towards the worker
@@ -223,6 +253,7 @@ final class WorkerProcess: EventHandler {
         // What it had sent before it died still counts: above all, what it had begun to serve.
         if controlToken != .none { _ = readMessages(atMost: Self.messagesLeftMax) }
         if metricsToken != .none { readMetrics() }
+        output.finish()
         close()
         observer.workerExited(exit, self)
     }
@@ -232,6 +263,7 @@ final class WorkerProcess: EventHandler {
         loop.deregister(pidToken)
         loop.deregister(controlToken)
         loop.deregister(metricsToken)
+        output.close()
         pidToken = .none
         controlToken = .none
         metricsToken = .none

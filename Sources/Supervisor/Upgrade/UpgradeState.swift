@@ -28,11 +28,15 @@ struct UpgradeState {
         var control: Int32 = -1
         var metrics: Int32 = -1
         var scoreboard: Int32 = -1
+        var output: Int32 = -1
+        /// The last lines that it printed, and what came behind them and is not in the log yet.
+        var printed: [UInt8] = []
+        var unlogged: [UInt8] = []
         var startedAt = 0
         var spawnedAt: UInt64 = 0
         var readyAt: Int?
 
-        var descriptors: [Int32] { [pidfd, control, metrics, scoreboard] }
+        var descriptors: [Int32] { [pidfd, control, metrics, scoreboard, output] }
     }
 
     var startedAt = 0
@@ -60,7 +64,7 @@ struct UpgradeState {
     /// What both programs must agree on: forms of the state, of metrics, and of what goes on between
     /// the supervisor and workers that run.
     static var format: String {
-        "2.\(FleetMetrics.stateVersion).\(ControlMessage.version).\(Scoreboard.version)"
+        "3.\(FleetMetrics.stateVersion).\(ControlMessage.version).\(Scoreboard.version)"
     }
 
     /// Every descriptor that the next program needs.
@@ -143,6 +147,9 @@ extension UpgradeState.Process {
         coder.code(&control)
         coder.code(&metrics)
         coder.code(&scoreboard)
+        coder.code(&output)
+        coder.code(list: &printed)
+        coder.code(list: &unlogged)
         coder.code(&startedAt)
         coder.code(&spawnedAt)
         coder.code(&readyAt)
