@@ -84,7 +84,7 @@ import Testing
             ("workers.boot.count", "1"),
             ("drain.active", "true"), ("drain.remaining_streams", "4"),
             ("drain.oldest_stream_s", "12"), ("drain.deadline_left_s", "48"),
-            ("drain.aborted_streams.deadline", "1"), ("drain.aborted_streams.crash", "0"),
+            ("drain.aborted_streams.deadline", "1"),
             ("handoff.returned", "2"), ("handoff.revoked", "0"), ("handoff.nack", "0"),
             ("handoff.send_eagain", "5"), ("handoff.duration.count", "1"),
             ("queue.len", "0"), ("queue.oldest_ms", "15"), ("queue.timeouts", "2"),

@@ -117,7 +117,6 @@ extension FleetSnapshot {
 
     /// Why a connection was refused.
     package enum RejectionReason: UInt8, CaseIterable {
-        case queueFull
         /// It had waited for a worker for too long.
         case queueAge
         case noDescriptors
@@ -127,7 +126,6 @@ extension FleetSnapshot {
 
         package var label: StaticString {
             switch self {
-            case .queueFull: "queue_full"
             case .queueAge: "queue_age"
             case .noDescriptors: "no_descriptors"
             case .stopping: "stopping"
@@ -176,16 +174,10 @@ extension FleetSnapshot {
     /// Why a stream was cut while its worker was drained.
     package enum AbortReason: UInt8, CaseIterable {
         case deadline
-        /// The operator asked twice.
-        case forced
-        /// The worker died on the way.
-        case crash
 
         package var label: StaticString {
             switch self {
             case .deadline: "deadline"
-            case .forced: "forced"
-            case .crash: "crash"
             }
         }
     }

@@ -31,10 +31,6 @@ extension PrometheusText {
         perSlotIfKnown("apus_worker_resident_bytes", "Resident memory of a worker.", slots) {
             $0.residentBytes
         }
-        perSlotIfKnown("apus_worker_pss_bytes", "Proportional share of memory of a worker.", slots)
-        {
-            $0.proportionalBytes
-        }
         perSlotIfKnown("apus_worker_open_fds", "Open descriptors of a worker.", slots) {
             $0.openDescriptors
         }

@@ -27,7 +27,7 @@ import Testing
           {"at":4711,"kind":"reload","ok":false,"error":"no such upstream","generation":3,
            "duration_ms":3}],
         "drain":{"active":true,"remaining_streams":4,"oldest_stream_s":75,"deadline_left_s":48,
-          "aborted_streams":{"deadline":1,"forced":0}},
+          "aborted_streams":{"deadline":1}},
         "handoff":{"acked":1200,"inflight":1,"requeued":2,"returned":1,"revoked":0,"lost":0},
         "queue":{"len":1,"oldest_ms":15},
         "streams":{"open":2},
