@@ -126,7 +126,7 @@ let package = Package(
         ),
         tests("BytesTests", ["Bytes"]),
         tests("SystemTests", ["Bytes", "System"]),
-        tests("LoopTests", ["System", "Loop"]),
+        tests("LoopTests", ["Bytes", "System", "Loop"]),
         tests("HTTPTests", ["Bytes", "HTTP"]),
         tests("JSONTests", ["Bytes", "JSON"]),
         tests("ConfigTests", ["Bytes", "JSON", "Config", "System"]),

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Loop
 import Support
 import System
@@ -190,6 +191,41 @@ private final class Recorder: EventHandler {
         for _ in 0..<4 { try loop.turn(waitMax: 1000) }
         #expect(tokens.count == 300)
         #expect(pairs.count == 300)
+    }
+
+    @Test(
+        "A timer waits until all that was ready has had its turn, and a flood holds it up no longer",
+        arguments: [false, true]
+    )
+    func timersAfterEvents(isFlood: Bool) throws {
+        let loop = try EventLoop()
+        let recorder = Recorder()
+        var peers: [EventToken: Peer] = [:]
+        for _ in 0..<600 {
+            let peer = try Peer()
+            peers[try loop.register(peer.near.raw, .read, recorder)] = peer
+            _ = Syscalls.send(peer.far.raw, Self.byte.span)
+        }
+        var tokens = Set<EventToken>()
+        let buffer = ByteBuffer()
+        recorder.onReady = { _, token in
+            tokens.insert(token)
+            // In a flood nothing is read, so that every descriptor is ready in every turn.
+            guard !isFlood, let peer = peers[token] else { return }
+            _ = Syscalls.receive(peer.near.raw, into: buffer, minimum: 16)
+        }
+        var seen: [Int] = []
+        recorder.onTimer = { _ in seen.append(tokens.count) }
+        _ = loop.schedule(at: loop.now, recorder, kind: 1)
+        // 256 events a turn: the third one has the last.
+        for _ in 0..<3 { try loop.turn(waitMax: 1000) }
+        #expect(seen == [600])
+        // The next round holds the next timer up again.
+        guard isFlood else { return }
+        tokens.removeAll()
+        _ = loop.schedule(at: loop.now, recorder, kind: 1)
+        for _ in 0..<3 { try loop.turn(waitMax: 1000) }
+        #expect(seen == [600, 600])
     }
 }
 

@@ -110,6 +110,8 @@ package final class EventLoop {
     private var turnHandlers: [EventHandler] = []
     private var endingHandlers: [EventHandler] = []
     private var events: [clinux_event]
+    /// Turns in a row that took as many events as fit: more may be waiting in the kernel.
+    private var fullTurns = 0
     private var isStopping = false
     /// Told about every turn.
     package var observer: TurnObserver?
@@ -244,17 +246,37 @@ package final class EventLoop {
             guard isCurrent(token), let handler = slots[Int(token.slot)].handler else { continue }
             handler.ready(Readiness(rawValue: event.ready), token: token)
         }
+        if hasTakenAllEvents(count) { runTimers() }
+        guard !turnHandlers.isEmpty else { return }
+        // Two arrays change places, so that no turn allocates.
+        swap(&turnHandlers, &endingHandlers)
+        for handler in endingHandlers { handler.turnEnded() }
+        endingHandlers.removeAll(keepingCapacity: true)
+    }
+
+    /// Whether every descriptor that was ready has had its turn, so that timers may run.
+    ///
+    /// A process that was stopped for a while finds more events than one turn takes, and deadlines
+    /// that have passed meanwhile: what has come in time must be seen before the deadline. The kernel
+    /// reports ready descriptors in rounds, so once as many events were taken as there are
+    /// descriptors, all that were ready at the beginning are done: a flood holds timers up for one
+    /// round and no longer.
+    private func hasTakenAllEvents(_ count: Int) -> Bool {
+        if count == events.count {
+            fullTurns += 1
+            guard fullTurns * events.count >= registrations else { return false }
+        }
+        fullTurns = 0
+        return true
+    }
+
+    private func runTimers() {
         // Timers that handlers set for now wait for the next turn.
         var budget = timers.count
         while budget > 0, let due = timers.popDue(now: now) {
             budget -= 1
             due.payload.handler.timerFired(kind: due.payload.kind, id: due.id)
         }
-        guard !turnHandlers.isEmpty else { return }
-        // Two arrays change places, so that no turn allocates.
-        swap(&turnHandlers, &endingHandlers)
-        for handler in endingHandlers { handler.turnEnded() }
-        endingHandlers.removeAll(keepingCapacity: true)
     }
 
     private func wait(_ waitMax: Int32) throws(SystemError) -> Int {
