@@ -73,6 +73,34 @@ import Testing
         #expect(near.send(.drained) == .peerGone)
     }
 
+    @Test("A peer that ends with messages unread is not gone before its own were received")
+    func resetBeforeMessages() throws {
+        let pair = try Syscalls.pairs(seqpacket: true)
+        let near = ControlChannel(try pair.first.duplicate())
+        let far = ControlChannel(try pair.second.duplicate())
+        // What the peer has not read makes its end a reset, which the kernel says first and once.
+        #expect(near.send(.recount) == .sent)
+        let report = ControlMessage.report([ConnectionReport(id: 7, event: .started)])
+        #expect(far.send(report) == .sent)
+        #expect(far.send(connections(1), descriptors: [pair.first.raw]) == .sent)
+        #expect(far.send(.drained) == .sent)
+        _ = consume far
+        pair.split { first, second in
+            first.close()
+            second.close()
+        }
+        #expect(near.receive() == .message(report, descriptors: []))
+        guard case .message(let message, let descriptors) = near.receive() else {
+            Issue.record("the message with a descriptor was lost")
+            return
+        }
+        for descriptor in descriptors { OwnedFD(owning: descriptor).close() }
+        #expect(message == connections(1))
+        #expect(near.receive() == .message(.drained, descriptors: []))
+        #expect(near.receive() == .peerGone)
+        #expect(near.receive() == .peerGone)
+    }
+
     @Test("Descriptors that no message announces are closed, and the message is refused")
     func surplus() throws {
         let ends = try ends()

@@ -54,13 +54,12 @@ package final class ControlChannel {
     }
 
     /// Takes one message off the socket.
+    ///
+    /// A peer that ends with messages of ours unread makes the kernel say ECONNRESET, once and before
+    /// what the peer had sent: only behind that is the end.
     package func receive() -> Received {
-        let outcome = Syscalls.receiveMessage(
-            fd.raw,
-            into: buffer,
-            bytesMax: ControlMessage.bytesMax,
-            descriptorsMax: ControlMessage.connectionsMax
-        )
+        var outcome = receiveRaw()
+        if outcome == .failed(.connectionReset) { outcome = receiveRaw() }
         switch outcome {
         case .wouldBlock: return .nothing
         case .endOfStream, .failed: return .peerGone
@@ -71,6 +70,15 @@ package final class ControlChannel {
             guard case .message(let message, _) = decoded else { return decoded }
             return .descriptorsLost(message)
         }
+    }
+
+    private func receiveRaw() -> MessageOutcome {
+        Syscalls.receiveMessage(
+            fd.raw,
+            into: buffer,
+            bytesMax: ControlMessage.bytesMax,
+            descriptorsMax: ControlMessage.connectionsMax
+        )
     }
 
     /// Decodes what is in the buffer; nil descriptors are not compared with what is announced.
