@@ -108,6 +108,54 @@ struct AddressCase: CustomTestStringConvertible, Sendable {
         #expect(Syscalls.bytesConsumed(pair.second.raw) == 0)
     }
 
+    @Test("What was written and read is told exactly while the other side reads and writes")
+    func countsUnderTraffic() throws {
+        let pair = try connected()
+        let mine = pair.second.raw
+        let theirs = pair.first.raw
+        let total = 8 << 20
+        // The peer sends back what it gets: acknowledgements and data come at any moment.
+        let peer = try TestThread {
+            let buffer = ByteBuffer()
+            var left = total
+            while left > 0 {
+                guard case .bytes(let count) = Syscalls.receive(theirs, into: buffer, minimum: 4096)
+                else {
+                    if !isReadable(theirs) { return }
+                    continue
+                }
+                left -= count
+                while !buffer.isEmpty {
+                    guard case .failed = Syscalls.send(theirs, from: buffer) else { continue }
+                    return
+                }
+            }
+        }
+        let piece = [UInt8](repeating: 0x41, count: 1024)
+        let input = ByteBuffer()
+        var written = 0
+        var consumed = 0
+        var known = 0
+        let end = Syscalls.monotonicNanoseconds() + 20_000_000_000
+        while consumed < total, Syscalls.monotonicNanoseconds() < end {
+            if written < total, case .bytes(let count) = Syscalls.send(mine, piece.span) {
+                written += count
+            }
+            if let count = Syscalls.bytesWritten(mine) {
+                #expect(count == written)
+                known += 1
+            }
+            input.clear()
+            if case .bytes(let count) = Syscalls.receive(mine, into: input, minimum: 4096) {
+                consumed += count
+            }
+            if let count = Syscalls.bytesConsumed(mine) { #expect(count == consumed) }
+        }
+        #expect(consumed == total)
+        #expect(known > 0)
+        peer.join()
+    }
+
     @Test("Of other sockets the kernel does not tell")
     func consumedElsewhere() throws {
         let pair = try Syscalls.pairs(seqpacket: false)

@@ -122,11 +122,12 @@ int clinux_set_receive_buffer(int fd, int bytes);
 int clinux_set_linger_reset(int fd);
 /// 1 when `fd` is a listening stream socket, 0 when it is anything else.
 int clinux_is_listening(int fd);
-/// Bytes that were read from a TCP connection by any holder of it; -EOPNOTSUPP for other sockets.
+/// Bytes that were read from a TCP connection by any holder of it; -EOPNOTSUPP for other sockets and
+/// before Linux 4.1, -EAGAIN while so much arrives that no count holds for a moment.
 /// Needs the struct tcp_info of the kernel, which glibc's header does not have in full.
 int64_t clinux_tcp_consumed(int fd);
 /// Bytes that any holder of a TCP connection has written to it: acknowledged ones, and those that the
-/// kernel still has; -EOPNOTSUPP for other sockets.
+/// kernel still has; errors as above.
 int64_t clinux_tcp_written(int fd);
 /// Connections that wait in the queue of a listening TCP socket, and how many may.
 int clinux_tcp_queue(int fd, uint32_t *waiting, uint32_t *limit);

@@ -209,7 +209,8 @@ package enum Syscalls {
     /// getsockopt(2) SO_ACCEPTCONN.
     package static func isListening(_ fd: Int32) -> Bool { clinux_is_listening(fd) == 1 }
 
-    /// How many bytes anyone has read from a TCP connection; nil when it is none.
+    /// How many bytes anyone has read from a TCP connection; nil when it is none, and while the count
+    /// does not stand still.
     ///
     /// The kernel's own answer, so it holds for a reader that has died since. tcp(7) TCP_INFO.
     package static func bytesConsumed(_ fd: Int32) -> Int? {
@@ -217,7 +218,7 @@ package enum Syscalls {
         return result < 0 ? nil : Int(result)
     }
 
-    /// How many bytes anyone has written to a TCP connection; nil when it is none.
+    /// How many bytes anyone has written to a TCP connection; nil as above.
     ///
     /// Like `bytesConsumed`, it holds for a writer that has died since.
     package static func bytesWritten(_ fd: Int32) -> Int? {
