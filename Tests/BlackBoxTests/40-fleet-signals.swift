@@ -80,7 +80,8 @@ extension BlackBox {
                 let workers = try fleet.readyWorkers()
                 let stream = try begin(fleet)
                 try fleet.process.signal(.terminate)
-                _ = try fleet.waitForLog("the drain") { $0["msg"]?.string == "draining" }
+                let drain = try fleet.waitForLog("the drain") { $0["msg"]?.string == "draining" }
+                #expect(drain["workers"]?.int == 2)
                 let before = Syscalls.monotonicNanoseconds()
                 try fleet.process.signal(.terminate)
                 let exit = try fleet.process.waitForExit()

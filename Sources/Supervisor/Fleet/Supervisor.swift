@@ -252,7 +252,7 @@ final class Supervisor {
 
     private func stopAccepting() {
         drainMoved()
-        log.info("draining") { $0.field("workers", fleet.machine.readyCount) }
+        log.info("draining") { $0.field("workers", fleet.processes.count) }
         handoff.stop()
         for listener in listeners { listener.finish() }
         for listener in listeners { listener.close() }
