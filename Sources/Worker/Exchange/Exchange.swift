@@ -201,14 +201,17 @@ final class Exchange: EventHandler {
         }
         pending.withBytes { connection.stream($0) }
         pending.clear()
+        if pipe.isDone {
+            // All was said. An upstream that takes its time to end its answer ends it without us,
+            // and its connection can be used again. In one write: behind the last event alone the
+            // stream would look as if it broke off.
+            finishStream()
+            return
+        }
         armKeepalive()
         connection.flush()
         guard phase != .ended else { return }
-        if pipe.isDone {
-            // All was said. An upstream that takes its time to end its answer ends it without us,
-            // and its connection can be used again.
-            finishStream()
-        } else if connection.outputBytes > ExchangeLimits.outputPauseBytes {
+        if connection.outputBytes > ExchangeLimits.outputPauseBytes {
             isPaused = true
             attempt?.pause()
         }
