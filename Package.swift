@@ -148,8 +148,8 @@ let package = Package(
         tests(
             "WorkerTests",
             [
-                "Worker", "Bytes", "System", "Loop", "HTTP", "JSON", "Config", "Scoreboard",
-                "Metrics",
+                "Worker", "Supervisor", "Bytes", "System", "Loop", "HTTP", "JSON", "Config",
+                "Control", "Scoreboard", "Metrics", "Log",
                 "Dialects", "Policy", "Providers",
             ]
         ),

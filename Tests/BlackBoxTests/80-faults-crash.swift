@@ -54,6 +54,33 @@ extension BlackBox {
             }
         }
 
+        @Test("Fault 2: a stream over HTTP/1.0 of a killed worker ends with an error event")
+        func oldStreamOfKilledWorker() throws {
+            try BlackBox.withFleet(FleetSettings(workers: 1)) { fleet in
+                let victim = try #require(try FaultScenes.worker(0, of: fleet))
+                let connection = try fleet.connect()
+                let body = Fleet.chat("demo/slow", "\"stream\":true")
+                try connection.send(
+                    "POST /v1/chat/completions HTTP/1.0\r\nhost: a\r\n"
+                        + "content-type: application/json\r\n"
+                        + "content-length: \(body.utf8.count)\r\n\r\n" + body
+                )
+                let head = try connection.readHead()
+                #expect(head.status == 200 && head.fields.values("transfer-encoding").isEmpty)
+                #expect(try connection.nextEvent()?.text.hasPrefix("data: ") == true)
+                try Syscalls.signal(process: victim, .kill)
+                var last: StreamEvent?
+                do {
+                    while let event = try connection.nextEvent() { last = event }
+                    // In order only because the last event says what is missing.
+                    #expect(try last?.json()["error"]?["code"]?.string == "worker_lost")
+                } catch let lost as ConnectionLost {
+                    // Killed in the middle of a write.
+                    #expect(lost.wasReset)
+                }
+            }
+        }
+
         @Test(
             "Fault 3: a worker that crashes by itself leaves a report, and its streams their end",
             arguments: [("/fault/segv", 11), ("/fault/abort", 6), ("/fault/trap", 4)]

@@ -199,6 +199,16 @@ import Testing
         }
     }
 
+    @Test("A stream without chunks ends with the bare event", arguments: streams)
+    func bareStreamEnd(row: Stream) throws {
+        var form = form(row.errors, row.dialect)
+        form.isChunked = false
+        let events = events(ClosingAnswer.streamEnd(.workerLost, form))
+        #expect(events.count == 1)
+        #expect(events.first?.event == row.event)
+        expectError(try JSONValue(events.first?.data ?? ""), row.errors, .workerLost)
+    }
+
     @Test("A stream of responses ends with its own kind of error event")
     func responsesEnd() throws {
         let end = ClosingAnswer.streamEnd(.workerLost, form(.openAI, .responses))

@@ -41,6 +41,8 @@ import Testing
         form.isChunked = true
     }
 
+    private static let oldStream = form { $0.isStream = true }
+
     struct Row: CustomTestStringConvertible, Sendable {
         let name: String
         let record: ConnectionRecord
@@ -103,6 +105,30 @@ import Testing
             record(.reading) { $0.form.isHead = true },
             agreed,
             .unavailable(form { $0.isHead = true })
+        ),
+        Row(
+            "reading, a part of an interim answer out",
+            record(.reading) { $0.boundary = 1025 },
+            Kernel(consumed: 100, written: 1010),
+            .cut
+        ),
+        Row(
+            "reading, an interim answer that was not noted out whole",
+            record(.reading) { record in
+                record.boundary = 1025
+                record.isWriting = true
+            },
+            Kernel(consumed: 100, written: 1025),
+            .unavailable(plain)
+        ),
+        Row(
+            "reading, an interim answer out, and nobody knows how much of it",
+            record(.reading) { record in
+                record.boundary = 1025
+                record.isWriting = true
+            },
+            unknown,
+            .cut
         ),
         // Nothing of the answer is out.
         Row(
@@ -168,10 +194,39 @@ import Testing
             .cut
         ),
         Row(
-            "stream for HTTP/1.0, whose end is the connection's",
-            answering(form { $0.isStream = true }),
+            "stream for HTTP/1.0 between two events",
+            answering(oldStream),
             agreed,
-            .cut
+            .endStream(oldStream)
+        ),
+        Row(
+            "stream for HTTP/1.0 with a part of an event out",
+            answering(oldStream, written: 990),
+            Kernel(consumed: 100, written: 990),
+            .reset
+        ),
+        Row(
+            "stream for HTTP/1.0, and nobody knows how much of it is out",
+            answering(oldStream, isWriting: true),
+            unknown,
+            .reset
+        ),
+        Row(
+            "stream for HTTP/1.0 of which nothing is out",
+            answering(oldStream, written: 800),
+            Kernel(consumed: 100, written: 800),
+            .unavailable(oldStream)
+        ),
+        Row(
+            "stream for HTTP/1.0 that is complete",
+            answering(
+                form { form in
+                    form.isStream = true
+                    form.isComplete = true
+                }
+            ),
+            agreed,
+            .finish
         ),
         Row(
             "head of a stream for HEAD, not complete by its own word",
@@ -217,6 +272,21 @@ import Testing
             ),
             agreed,
             .finish
+        ),
+        Row(
+            "complete, and the next answer's beginning was moved already",
+            record(.answering) { record in
+                record.form.isComplete = true
+                record.answerStart = 1000
+            },
+            agreed,
+            .finish
+        ),
+        Row(
+            "complete by its form, of which nothing is out",
+            answering(form { $0.isComplete = true }, written: 800),
+            Kernel(consumed: 100, written: 800),
+            .unavailable(form { $0.isComplete = true })
         ),
         Row("closing", record(.closing), agreed, .finish),
         Row("closing on a socket without counts", record(.closing), unknown, .finish),
@@ -274,15 +344,22 @@ import Testing
         case .unavailable:
             // Never behind the beginning of an answer.
             #expect(record.phase != .answering || written == record.answerStart)
+            #expect(record.phase != .reading || written == record.boundary)
             #expect(record.phase != .closing)
         case .endStream(let form):
             #expect(record.phase == .answering && written == record.boundary)
             #expect(form == record.form)
-            #expect(form.isStream && form.isChunked && !form.isHead && !form.isComplete)
+            #expect(form.isStream && !form.isHead && !form.isComplete)
         case .finish:
             #expect(record.phase == .closing || record.form.isComplete)
         case .cut:
+            #expect(record.phase == .reading || record.phase == .answering)
+            // The end of such a body would say that it is whole.
+            let isUnframed = record.form.isStream && !record.form.isChunked
+            #expect(record.phase == .reading || !isUnframed)
+        case .reset:
             #expect(record.phase == .answering)
+            #expect(record.form.isStream && !record.form.isChunked)
         }
     }
 }

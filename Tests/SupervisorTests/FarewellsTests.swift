@@ -136,6 +136,39 @@ import Testing
         }
     }
 
+    @Test("A body without framing that gets its last word ends in order")
+    func unframed() throws {
+        try connect().split { client, server in
+            farewells.say(Self.answer, to: server, isFramed: false)
+            #expect(farewells.count == 1)
+            let (text, outcome) = readAll(client)
+            #expect(Array(text.utf8) == Self.answer && outcome == .endOfStream)
+        }
+    }
+
+    @Test("A body without framing that cannot get its last word ends with a reset")
+    func unframedAndFull() throws {
+        try connect().split { client, server in
+            Syscalls.forceErrno(.send, .tryAgain, count: 1)
+            farewells.say(Self.answer, to: server, isFramed: false)
+            #expect(farewells.count == 0)
+            let (text, outcome) = readAll(client)
+            #expect(text == "" && outcome == .failed(.connectionReset))
+        }
+    }
+
+    @Test("A reset reaches the client behind what it has got")
+    func resetByUs() throws {
+        try connect().split { client, server in
+            _ = Syscalls.send(server.raw, Self.answer.span)
+            #expect(isReadable(client.raw))
+            farewells.reset(server)
+            #expect(farewells.count == 0)
+            let (text, outcome) = readAll(client)
+            #expect(Array(text.utf8) == Self.answer && outcome == .failed(.connectionReset))
+        }
+    }
+
     @Test("A client that resets the connection is forgotten at once")
     func reset() throws {
         try connect().split { client, server in

@@ -7,7 +7,8 @@ package struct HandedConnection: Equatable, Sendable {
     /// Index of the listener that accepted it.
     package let listener: UInt8
     /// Whether the supervisor keeps its copy for the life of the connection: then the worker may
-    /// return it between two requests, and must shut it down before it closes its own copy.
+    /// return it between two requests, and must shut it down, or have it reset, before it closes its
+    /// own copy.
     package let isKept: Bool
     /// The connection's record in the worker's scoreboard.
     package let record: UInt16

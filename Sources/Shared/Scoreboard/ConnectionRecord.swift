@@ -200,6 +200,11 @@ extension Scoreboard {
         memory.store32(at(record, Word.isWriting), 0)
     }
 
+    /// No request is under way that has an id.
+    package func forgetID(_ record: Int) {
+        memory.store32(at(record, Word.idForm), 0)
+    }
+
     package func beginRequest(_ record: Int, at now: UInt64, id high: UInt64, _ low: UInt64) {
         memory.store64(at(record, Word.requestStartedAt), now)
         memory.store64(at(record, Word.id), high)
@@ -238,7 +243,7 @@ extension Scoreboard {
         return result
     }
 
-    /// The id of the last request on a connection; nil before the first.
+    /// The id of the request under way on a connection; nil when there is none.
     package func requestID(_ record: Int) -> String? {
         let form = memory.load32(at(record, Word.idForm))
         if form == Word.generated {

@@ -71,6 +71,13 @@ package final class Scoreboard {
     /// The descriptor, to be passed on.
     package var descriptor: Int32 { memory.fd.raw }
 
+    #if DEBUG
+    /// Calls `body` after every store; see `SharedMemory.stored`.
+    package func afterEveryStore(_ body: (() -> Void)?) {
+        memory.stored = body
+    }
+    #endif
+
     // MARK: The worker's loop
 
     /// Events have come; a turn of the loop begins.

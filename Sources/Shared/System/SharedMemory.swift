@@ -12,6 +12,10 @@ internal import CLinux
     // SAFETY: points to `count` mapped bytes for the life of the object; `check` keeps every access
     // inside.
     private let base: UnsafeMutableRawPointer
+    #if DEBUG
+    /// Called after every store: a process can die there, and tests look at what it would leave.
+    package var stored: (() -> Void)?
+    #endif
 
     /// `count` zero bytes in a new anonymous file.
     ///
@@ -62,17 +66,28 @@ internal import CLinux
     package func store32(_ offset: Int, _ value: UInt32) {
         check(offset, 4)
         unsafe clinux_store32(base, offset, value)
+        noteStore()
     }
 
     package func store64(_ offset: Int, _ value: UInt64) {
         check(offset, 8)
         unsafe clinux_store64(base, offset, value)
+        noteStore()
     }
 
     /// Replaces `expected` by `desired`; false when something else was there.
     package func exchange32(_ offset: Int, _ expected: UInt32, _ desired: UInt32) -> Bool {
         check(offset, 4)
-        return unsafe clinux_exchange32(base, offset, expected, desired) != 0
+        let hasExchanged = unsafe clinux_exchange32(base, offset, expected, desired) != 0
+        noteStore()
+        return hasExchanged
+    }
+
+    @inline(__always)
+    private func noteStore() {
+        #if DEBUG
+        stored?()
+        #endif
     }
 
     /// Bytes of a crash note.

@@ -44,9 +44,10 @@ enum ClosingAnswer {
         return Array((form.isHead ? head : head + body).utf8)
     }
 
-    /// The end of a chunked stream that stands between two events.
+    /// The end of a stream that stands between two events.
     static func streamEnd(_ reason: Reason, _ form: AnswerForm) -> [UInt8] {
         let event = event(reason, form)
+        guard form.isChunked else { return Array(event.utf8) }
         let chunk = "\(String(event.utf8.count, radix: 16))\r\n\(event)\r\n"
         return Array((chunk + "0\r\n\r\n").utf8)
     }

@@ -12,12 +12,16 @@ enum CrashPolicy {
         case move
         /// The request is lost and nothing of its answer was sent: 503.
         case unavailable(AnswerForm)
-        /// The stream stands between two events: an error event and a proper end.
+        /// The stream stands between two events: an error event and a proper end, which in a body
+        /// without framing is that of the connection.
         case endStream(AnswerForm)
         /// The answer was whole: an orderly close, as after any answer.
         case finish
-        /// A part of an answer is out and cannot be ended in a way that the client understands.
+        /// A part of an answer is out and cannot be ended in a way that the client understands, but
+        /// its framing says that something is missing.
         case cut
+        /// The same without framing: an orderly end would say that the answer is whole.
+        case reset
     }
 
     /// What the kernel knows; nil where it does not tell.
@@ -44,7 +48,8 @@ enum CrashPolicy {
             // Unix sockets: what was read since is not known, so nothing may be said either.
             return kernel.consumed == nil ? .finish : .unavailable(AnswerForm())
         case .reading:
-            return .unavailable(record.form)
+            // All that can be out is an interim answer, and a part of one takes no answer behind it.
+            return written(record, kernel) == record.boundary ? .unavailable(record.form) : .cut
         case .answering:
             return answering(record, kernel)
         case .closing:
@@ -53,13 +58,16 @@ enum CrashPolicy {
     }
 
     private static func answering(_ record: ConnectionRecord, _ kernel: Kernel) -> Verdict {
-        guard let written = written(record, kernel) else { return .cut }
+        let form = record.form
+        let cut = form.isStream && !form.isChunked ? Verdict.reset : .cut
+        guard let written = written(record, kernel) else { return cut }
+        let isAtBoundary = written == record.boundary
+        // Before the comparison with the beginning: that is moved to the end of an answer which is
+        // out, and a form becomes complete only once the boundary is behind the whole of it.
+        if form.isComplete, isAtBoundary { return .finish }
         // At the beginning of an answer that has not begun both are the same.
-        if written == record.answerStart { return .unavailable(record.form) }
-        guard written == record.boundary else { return .cut }
-        if record.form.isComplete { return .finish }
-        return record.form.isStream && record.form.isChunked && !record.form.isHead
-            ? .endStream(record.form) : .cut
+        if written == record.answerStart { return .unavailable(form) }
+        return isAtBoundary && form.isStream && !form.isHead ? .endStream(form) : cut
     }
 
     /// Bytes that the client was sent; nil when nobody can tell.

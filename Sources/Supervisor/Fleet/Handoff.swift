@@ -176,9 +176,16 @@ final class Handoff: ConnectionTaker {
             farewells.say(ClosingAnswer.unavailable(.workerLost, form, requestID: id), to: fd)
         case .endStream(let form):
             crashAnswers.streamEnded += 1
-            farewells.say(ClosingAnswer.streamEnd(.workerLost, form), to: fd)
+            farewells.say(
+                ClosingAnswer.streamEnd(.workerLost, form),
+                to: fd,
+                isFramed: form.isChunked
+            )
         case .finish:
             farewells.close(fd)
+        case .reset:
+            crashAnswers.closed += 1
+            farewells.reset(fd)
         case .cut, .move:
             crashAnswers.closed += 1
             farewells.close(fd)

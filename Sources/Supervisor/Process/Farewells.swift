@@ -41,12 +41,23 @@ final class Farewells {
     }
 
     /// Sends `bytes` as far as the connection takes them, and closes it in order.
-    func say(_ bytes: [UInt8], to fd: consuming OwnedFD) {
+    ///
+    /// `isFramed` says that the client sees when they, or something before them, are missing; without
+    /// that an orderly close may only follow the whole.
+    func say(_ bytes: [UInt8], to fd: consuming OwnedFD, isFramed: Bool = true) {
         let buffer = ByteBuffer(capacity: bytes.count)
         buffer.append(bytes)
         // A full or broken connection gets nothing: nobody waits for it here.
         _ = Syscalls.send(fd.raw, from: buffer)
-        close(fd)
+        if isFramed || buffer.isEmpty { close(fd) } else { reset(fd) }
+    }
+
+    /// Ends a connection so that the client does not take what it has for the whole.
+    ///
+    /// A Unix socket knows no reset: its client sees an end.
+    func reset(_ fd: consuming OwnedFD) {
+        Syscalls.setResetOnClose(fd.raw)
+        fd.close()
     }
 
     /// Closes a connection without a word, in order.

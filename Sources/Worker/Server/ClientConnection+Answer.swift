@@ -12,6 +12,9 @@ extension ClientConnection {
     /// Bytes that wait for the client.
     var outputBytes: Int { answer.count }
 
+    /// Whether a part of an answer is out whose end only the end of the connection tells.
+    var wouldLookWhole: Bool { state == .responding && isStreaming && !answer.isChunked }
+
     /// Whether nothing of an answer was made.
     var awaitsAnswer: Bool { state == .responding && ledger.status == 0 }
 
@@ -119,7 +122,7 @@ extension ClientConnection {
 
     private func finishAnswer() {
         isAnswerComplete = true
-        journal.answerCompleted()
+        journal.answerCompleted(queued: answer.count)
         flush()
     }
 

@@ -33,11 +33,18 @@ extension ClientConnection {
             return
         }
         if state == .reading { worker.requestAbandoned() }
-        journal.closing()
-        letGo()
-        // The supervisor's copy of the descriptor may live a moment longer than ours; without this
-        // the client would see the end only then.
-        Syscalls.shutdown(fd.raw, .write)
+        if wouldLookWhole {
+            // The last close resets the connection. Its record stays what it is: should this process
+            // end here, the supervisor has to see the part of an answer.
+            Syscalls.setResetOnClose(fd.raw)
+            letGo()
+        } else {
+            journal.closing()
+            letGo()
+            // The supervisor's copy of the descriptor may live a moment longer than ours; without
+            // this the client would see the end only then.
+            Syscalls.shutdown(fd.raw, .write)
+        }
         journal.free()
         worker.connectionEnded(self, .closed)
     }

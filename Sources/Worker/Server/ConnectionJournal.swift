@@ -128,10 +128,12 @@ struct ConnectionJournal {
         hasNews = true
     }
 
-    /// All of the answer is queued.
-    mutating func answerCompleted() {
+    /// All of the answer is queued; `queued` bytes of it have still to be written.
+    mutating func answerCompleted(queued: Int) {
         form.isComplete = true
         hasNews = true
+        // The end of a body without framing adds no bytes, so no write will say it.
+        if queued == 0 { set(phase) }
     }
 
     /// A write of the `queued` bytes is about to begin: whole pieces of the answer.
@@ -149,10 +151,14 @@ struct ConnectionJournal {
     }
 
     /// The answer is out; `holdsNext` says whether bytes of the next request were read already.
+    ///
+    /// The id first: what follows is no longer this request. The beginning of the next answer last:
+    /// before the phase it would say that nothing of an answer is out.
     mutating func answerEnded(holdsNext: Bool, isClosing: Bool) {
         form = AnswerForm()
-        board.set(record, answerStart: written)
+        board.forgetID(record)
         set(isClosing ? .closing : holdsNext ? .reading : .idle)
+        board.set(record, answerStart: written)
     }
 
     /// The connection is about to end.

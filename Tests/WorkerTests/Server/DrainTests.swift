@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Control
 import Loop
+import Scoreboard
 import Support
 import System
 import Testing
@@ -150,5 +151,89 @@ struct DrainTests {
         try harness.turn()
         harness.readReports()
         #expect(harness.drainedCount == 1)
+    }
+
+    // MARK: Bodies without framing
+
+    /// A stream whose client takes only a part of it.
+    private func stalled(
+        _ harness: WorkerHarness,
+        _ server: ScriptedServer,
+        isOld: Bool
+    ) throws -> (client: TestClient, copy: KeptCopy) {
+        let made = try harness.networkClient(receiveBuffer: 4096)
+        let request = TestRequest.chat("up/m", stream: true)
+        let rest = request.split(separator: "HTTP/1.1", maxSplits: 1)
+        try made.client.send(isOld ? rest.joined(separator: "HTTP/1.0") : request)
+        try harness.loop.wait("the upstream's request") { server.requests.count == 1 }
+        let long = TestUpstream.event(String(repeating: "x", count: 4000))
+        for _ in 0..<40 { server.peers[0].say(TestUpstream.chunk(long)) }
+        try harness.loop.wait("a full connection") {
+            harness.record.boundary > harness.record.written && harness.record.written > 0
+        }
+        return made
+    }
+
+    @Test("a part of a stream that is cut ends so that it shows", arguments: [false, true])
+    func cutShows(isOld: Bool) throws {
+        let (harness, server) = try WorkerHarness.scripted { _ in
+            [.request, .send(TestUpstream.streamHead)]
+        }
+        let (client, copy) = try stalled(harness, server, isOld: isOld)
+        harness.drain(30)
+        try harness.loop.wait("the cut") { harness.worker.connectionCount == 0 }
+        #expect(harness.events(of: harness.lastID).last == .closed)
+        // A death before the supervisor has read the report must not say more than the cut.
+        #expect(harness.record.phase == (isOld ? .answering : .closing))
+        // What the supervisor does upon the report.
+        copy.close()
+        try client.waitForEnd()
+        #expect(client.sawReset == isOld)
+        #expect(client.sawEnd == !isOld)
+    }
+
+    @Test("a stream over HTTP/1.0 whose client reads on ends with the error, and in order")
+    func oldStreamEnds() throws {
+        let (harness, server) = try WorkerHarness.scripted { _ in
+            [
+                .request, .send(TestUpstream.streamHead),
+                .send(TestUpstream.chunk(TestUpstream.event("a"))),
+            ]
+        }
+        let (client, copy) = try harness.networkClient()
+        let request = TestRequest.chat("up/m", stream: true)
+        try client.send(request.split(separator: "HTTP/1.1").joined(separator: "HTTP/1.0"))
+        try client.wait(for: "\"a\"")
+        #expect(server.requests.count == 1)
+        harness.drain(200)
+        try client.waitForEnd()
+        copy.close()
+        #expect(client.sawEnd && !client.sawReset)
+        #expect(client.text.contains("\"error\""))
+    }
+
+    // MARK: Without a supervisor
+
+    @Test("connections that a dead supervisor had handed over are served, or closed at once")
+    func supervisorDies() throws {
+        let harness = try WorkerHarness()
+        var clients: [TestClient] = []
+        // More messages than one turn takes; the worker's own lie unread, so that its peer's end is
+        // a reset.
+        for number in 0..<30 {
+            let pair = try Syscalls.pairs(seqpacket: false).numbers()
+            let theirs = OwnedFD(owning: pair.second)
+            let client = TestClient(OwnedFD(owning: pair.first), loop: harness.loop)
+            if number % 3 > 0 { try client.send(TestRequest.get("/health")) }
+            harness.send([theirs.raw])
+            clients.append(client)
+        }
+        try harness.supervisorDies()
+        for (number, client) in clients.enumerated() {
+            if number % 3 > 0 { #expect(try client.answer().status == 200) }
+            try client.waitForEnd()
+            #expect(client.sawEnd && client.text.isEmpty)
+        }
+        #expect(harness.worker.connectionCount == 0)
     }
 }

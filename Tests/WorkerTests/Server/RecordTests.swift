@@ -110,6 +110,29 @@ struct RecordTests {
         }
     }
 
+    #if DEBUG
+    @Test("has no id once its answer is out, so that the next request is not called by it")
+    func idAfterAnswers() throws {
+        let harness = try WorkerHarness()
+        let watched = try Watched(harness)
+        var ids: [String?] = []
+        harness.worker.scoreboard.afterEveryStore {
+            let record = watched.record
+            guard record.phase == .reading, record.written > 0 else { return }
+            ids.append(harness.board.requestID(watched.number))
+        }
+        for id in ["mine-1", "mine-2"] {
+            try watched.client.send(TestRequest.get("/health", "x-request-id: \(id)\r\n"))
+            #expect(try watched.client.answer()["x-request-id"] == id)
+            try harness.turn()
+            #expect(harness.board.requestID(watched.number) == nil)
+        }
+        harness.worker.scoreboard.afterEveryStore(nil)
+        #expect(ids.contains("mine-2"))
+        #expect(!ids.contains("mine-1"))
+    }
+    #endif
+
     @Test("in the middle of requests tells how far they are")
     func reading() throws {
         let harness = try WorkerHarness()
@@ -306,6 +329,34 @@ struct RecordTests {
         #expect(watched.record.form.isChunked && !watched.record.form.hasBody)
         #expect(watched.differences() == [])
     }
+
+    #if DEBUG
+    @Test("of a stream says complete before its last event goes out, in the same write")
+    func lastEvent() throws {
+        let (harness, server) = try WorkerHarness.scripted { _ in
+            [.request, .send(TestUpstream.streamHead)]
+        }
+        let watched = try Watched(harness)
+        try watched.client.send(TestRequest.chat("up/m", stream: true))
+        try harness.loop.wait("the upstream's request") { server.requests.count == 1 }
+        server.peers[0].say(TestUpstream.chunk(TestUpstream.event("a")))
+        try watched.client.wait(for: "\"a\"")
+        var writes: [AnswerForm] = []
+        harness.worker.scoreboard.afterEveryStore {
+            // What the record says while a write is under way.
+            guard watched.record.isWriting else { return }
+            writes.append(watched.record.form)
+        }
+        // The upstream does not end its body.
+        server.peers[0].say(TestUpstream.chunk(TestUpstream.finish + TestUpstream.done))
+        let answer = try watched.client.answer()
+        harness.worker.scoreboard.afterEveryStore(nil)
+        #expect(answer.isWhole && answer.events.last == "[DONE]")
+        #expect(writes.last?.isComplete == true)
+        // Only the boundary is stored before the form, and before the call.
+        #expect(writes.count { !$0.isComplete } <= 1)
+    }
+    #endif
 
     @Test("of a stream over HTTP/1.0 says that its end cannot be told")
     func oldStream() throws {

@@ -20,7 +20,7 @@ final class WorkerHarness {
     let loop: EventLoop
     let worker: Worker
     /// The supervisor's end of the control channel.
-    let supervisor: ControlChannel
+    private(set) var supervisor: ControlChannel
     /// The page that the supervisor sees.
     let board: Scoreboard
     private let logPipe: OwnedFD
@@ -118,6 +118,23 @@ final class WorkerHarness {
         let copy = KeptCopy(try accepted.duplicate())
         hand(accepted, isKept: isKept)
         return (TestClient(client, loop: loop), copy)
+    }
+
+    /// Hands connections over through the control channel, as the supervisor does.
+    func send(_ fds: [Int32]) {
+        let connections = fds.map { _ in
+            handed += 1
+            board.offer(Int(handed))
+            return HandedConnection(id: handed, record: UInt16(handed))
+        }
+        let sent = supervisor.send(.connections(connections), descriptors: fds)
+        precondition(sent == .sent, "the control channel takes no connections: \(sent)")
+    }
+
+    /// Ends the supervisor's side of the control channel.
+    func supervisorDies() throws {
+        let pair = try Syscalls.pairs(seqpacket: true)
+        supervisor = ControlChannel(pair.takeFirst())
     }
 
     /// Offers a connection to the worker; its record has the number of its id.
