@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import Support
-import Synchronization
 import System
 import Testing
 
@@ -30,7 +29,7 @@ extension BlackBox {
         @Test("answers never get mixed up, whatever happens to their neighbours")
         func noCrossTalk() throws {
             try BlackBox.withUpstream(try Self.echo(), FleetSettings(workers: 2)) { fleet, _ in
-                let seed = Syscalls.monotonicNanoseconds()
+                let seed = TestSeed.value
                 var random = SeededRandom(seed)
                 var connections = try (0..<40).map { _ in try fleet.connect() }
                 var whole = 0
@@ -95,10 +94,17 @@ extension BlackBox {
                     try short.send(HTTPRequestText.post("/v1/chat/completions", Fleet.chat("up/m")))
                     short.reset()
                 }
+                func residentAtRest() throws -> Int {
+                    _ = try fleet.waitForMetrics("nothing under way") {
+                        $0.sum("apus_requests_in_flight") == 0
+                            && $0.sum("apus_worker_connections") == 1
+                    }
+                    return ProcessFacts.residentBytes(worker)
+                }
                 for _ in 0..<100 { try round() }
-                let before = ProcessFacts.residentBytes(worker)
+                let before = try residentAtRest()
                 for _ in 0..<400 { try round() }
-                let grown = ProcessFacts.residentBytes(worker) - before
+                let grown = try residentAtRest() - before
                 // 3,600 requests more: a leak of 300 bytes in each would show.
                 #expect(grown < 1_000_000, "the worker grew by \(grown) bytes")
             }
@@ -108,7 +114,7 @@ extension BlackBox {
         func damagedRequests() throws {
             try BlackBox.withUpstream(try .answering()) { fleet, _ in
                 let workers = try fleet.readyWorkers()
-                let seed = Syscalls.monotonicNanoseconds()
+                let seed = TestSeed.value
                 var random = SeededRandom(seed)
                 let body = Fleet.chat("up/m", #""stream":true,"x":[1.5e3,"\u00e9",{"a":null}]"#)
                 let samples = [
@@ -150,8 +156,7 @@ extension BlackBox {
 
         @Test("whatever an upstream sends, the client gets well-formed HTTP")
         func damagedAnswers() throws {
-            let seed = Syscalls.monotonicNanoseconds()
-            let random = Mutex(SeededRandom(seed))
+            let seed = TestSeed.value
             let stream = HTTPRequestText.chunked(
                 Array(ChatEvents.whole(3, usage: true).joined().utf8),
                 sizes: [40, 200]
@@ -166,7 +171,9 @@ extension BlackBox {
             ]
             let upstream = try ScriptedUpstream { request in
                 let sample = samples[request.text.contains("\"stream\":true") ? 1 : 0]
-                return [.send(random.withLock { $0.damaged(sample) })]
+                // Of its own for each: which of them asks first is up to the scheduler.
+                var random = SeededRandom(seed &+ UInt64(request.index))
+                return [.send(random.damaged(sample))]
             }
             let settings = FleetSettings(
                 #""timeouts": { "headers": "250ms", "idle": "250ms", "first_content": "250ms" }"#

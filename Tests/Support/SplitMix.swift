@@ -1,4 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
+import System
+
+/// The seed of the tests that try what nobody thought of.
+///
+/// The same in every run, so that no run fails for what the one before it did not try; another one
+/// by hand, with `APUS_TEST_SEED`.
+package enum TestSeed {
+    package static let value: UInt64 = {
+        let prefix = "APUS_TEST_SEED="
+        let entry = Syscalls.environment().first { $0.hasPrefix(prefix) }
+        return entry.flatMap { UInt64($0.dropFirst(prefix.count)) } ?? 1
+    }()
+}
 
 /// Random numbers that a seed repeats.
 package struct SplitMix: RandomNumberGenerator {
