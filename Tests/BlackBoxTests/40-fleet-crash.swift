@@ -9,25 +9,12 @@ extension BlackBox {
         @Test("kill -9 of a worker cuts its own streams only, and it is replaced at once")
         func killUnderLoad() throws {
             let gate = try Gate()
-            let events = ChatEvents.whole(4)
-            let upstream = try ScriptedUpstream { request in
-                if !request.text.contains("\"stream\":true") {
-                    return UpstreamAnswer.json(ChatEvents.completion())
-                }
-                return [UpstreamAnswer.streamHead(), UpstreamAnswer.chunk(events[0]), .wait(gate)]
-                    + events.dropFirst().map { UpstreamAnswer.chunk($0) }
-                    + [UpstreamAnswer.lastChunk]
-            }
+            let upstream = try FaultScenes.gated(gate)
             try BlackBox.withUpstream(upstream, FleetSettings(workers: 3)) { fleet, upstream in
                 let workers = try fleet.readyWorkers()
-                let streams = try (0..<30).map { _ in try Streams.begin(fleet) }
-                for stream in streams {
-                    _ = try stream.readHead()
-                    #expect(try stream.nextEvent()?.text == events[0])
-                }
-                let victim = workers[1]
-                let lost = try openStreams(of: victim, in: fleet, among: 30)
-                let killed = Syscalls.monotonicNanoseconds()
+                let victim = try #require(try FaultScenes.worker(1, of: fleet))
+                let spread = try FaultScenes.beginOnAll(fleet, atLeast: 30)
+                let lost = spread.counts[1]
                 try Syscalls.signal(process: victim, .kill)
                 // Nobody who comes now is turned away.
                 for _ in 0..<30 { #expect(try fleet.chat("up/m").status == 200) }
@@ -35,77 +22,60 @@ extension BlackBox {
                     let ready = try fleet.readyWorkers()
                     return ready.count == 3 && !ready.contains(victim) ? ready : nil
                 }
-                let taken = (Syscalls.monotonicNanoseconds() - killed) / 1_000_000
-                // The promise is 200 ms; the status page is as old as its own timer allows, and a
-                // debug build starts slower: hence the slack.
-                #expect(taken < 600, "replaced after \(taken) ms")
                 #expect(Set(replacement).subtracting(workers).count == 1)
 
                 gate.open()
-                var whole = 0
-                var ended = 0
-                for stream in streams {
-                    var text = events[0]
-                    while let event = try stream.nextEvent() { text += event.text }
-                    if text == events.joined() {
-                        whole += 1
-                    } else {
-                        // Its worker is gone: an error event, and a proper end.
-                        #expect(
-                            text.hasPrefix(events[0]) && text.contains("worker_lost"),
-                            "\(text)"
-                        )
-                        ended += 1
-                    }
+                let ends = try spread.connections.map { try FaultScenes.end(of: $0) }
+                // Those whose worker is gone: an error event, and a proper end.
+                #expect(ends.count { $0 == .error(code: "worker_lost") } == lost, "\(ends)")
+                let others = spread.counts[0] + spread.counts[2]
+                #expect(ends.count { $0 == .whole } == others, "\(ends)")
+                _ = try fleet.waitForMetrics("\(lost) ended streams and one crash") {
+                    $0.sum("apus_crash_answers_total", ["kind": "stream_ended"]) == Double(lost)
+                        && $0.sum("apus_worker_restarts_total", ["reason": "crash"]) == 1
                 }
-                #expect(lost > 0 && ended == lost && whole == 30 - lost, "\(whole), \(ended)")
-                let answers = try fleet.metrics()
-                #expect(
-                    answers.sum("apus_crash_answers_total", ["kind": "stream_ended"])
-                        == Double(ended)
-                )
-                let metrics = try fleet.metrics()
-                #expect(metrics.sum("apus_worker_restarts_total", ["reason": "crash"]) == 1)
                 let signals = try fleet.status()["processes"]?.array?.compactMap {
                     $0["last_exit"]?["signal"]?.int
                 }
                 #expect(signals == [9])
                 try upstream.wait(for: "the end of the dead worker's calls") {
-                    $0.connections.count { $0.peerLeftAt != nil } >= ended
+                    $0.connections.count { $0.peerLeftAt != nil } >= lost
                 }
             }
         }
 
-        /// How many of the open streams a worker has, once the status page knows of all of them.
-        private func openStreams(
-            of worker: Int32,
-            in fleet: Fleet,
-            among all: Int
-        ) throws -> Int {
-            try eventually("\(all) streams in the status") {
-                let processes = try fleet.status()["processes"]?.array ?? []
-                let counts = processes.map { $0["streams"]?.int ?? 0 }
-                guard counts.reduce(0, +) == all else { return nil }
-                return processes.firstIndex { $0["pid"]?.int == Int(worker) }.map { counts[$0] }
-            }
-        }
-
-        @Test("a replacement is ready within 200 ms of the kill")
-        func replacementTime() throws {
+        /// How fast that is, `make bench` measures, on a machine that does nothing else.
+        @Test("each worker that is killed is replaced once, at the first attempt, in its slot")
+        func replacements() throws {
             try BlackBox.withFleet(FleetSettings(workers: 5)) { fleet in
-                var times: [UInt64] = []
+                var workers = try fleet.readyWorkers()
                 // Each slot once: a slot that crashes again soon is backed off.
-                for victim in try fleet.readyWorkers() {
-                    let killed = Syscalls.monotonicNanoseconds()
+                for slot in 0..<5 {
+                    let victim = workers[slot]
                     try Syscalls.signal(process: victim, .kill)
-                    _ = try eventually("new worker") {
-                        let ready = try fleet.readyWorkers()
-                        return ready.count == 5 && !ready.contains(victim) ? true : nil
+                    let fresh = try FaultScenes.replacement(of: victim, slot: slot, fleet)
+                    workers[slot] = fresh
+                    _ = try fleet.waitForLog("the new worker") {
+                        $0["msg"]?.string == "worker ready" && $0["worker_pid"]?.int == Int(fresh)
                     }
-                    times.append((Syscalls.monotonicNanoseconds() - killed) / 1_000_000)
+                    let told = try fleet.log().compactMap { record -> String? in
+                        guard let what = record["msg"]?.string, what.hasPrefix("worker "),
+                            let pid = record["worker_pid"]?.int,
+                            pid == Int(victim) || pid == Int(fresh)
+                        else { return nil }
+                        return "\(what) \(record["slot"]?.int ?? -1) \(pid)"
+                    }
+                    #expect(
+                        told == [
+                            "worker ready \(slot) \(victim)", "worker exited \(slot) \(victim)",
+                            "worker ready \(slot) \(fresh)",
+                        ]
+                    )
+                    #expect(try fleet.readyWorkers() == workers)
                 }
-                let median = times.sorted()[2]
-                #expect(median < 200, "\(times) ms")
+                let metrics = try fleet.metrics()
+                #expect(metrics.sum("apus_worker_restarts_total") == 5)
+                #expect(metrics.sum("apus_worker_restarts_total", ["reason": "crash"]) == 5)
             }
         }
 
@@ -120,11 +90,18 @@ extension BlackBox {
                     return connection
                 }
                 // Both have them in their sockets, unread, when the first one dies.
+                _ = try fleet.waitForMetrics("six handovers") {
+                    $0.sum("apus_connections_handoff_inflight") == 6
+                }
                 #expect(waiting.count { $0.isQuiet } == 6)
                 try Syscalls.signal(process: workers[0], .kill)
                 try Syscalls.signal(process: workers[1], .continue)
                 for connection in waiting {
                     #expect(try connection.readReply().status == 200)
+                }
+                _ = try fleet.waitForMetrics("moved connections") {
+                    $0.sum("apus_connections_handoff_total", ["result": "requeued"])
+                        + $0.sum("apus_connections_handoff_total", ["result": "revoked"]) >= 1
                 }
             }
         }
@@ -135,7 +112,7 @@ extension BlackBox {
                 var sent = 0.0
                 var last: [String: Double] = [:]
                 // Each slot once: a slot that crashes again soon is backed off.
-                for victim in try fleet.readyWorkers() {
+                for (index, victim) in try fleet.readyWorkers().enumerated() {
                     for _ in 0..<10 { #expect(try fleet.chat("up/m").status == 200) }
                     sent += 10
                     var metrics = try fleet.waitForMetrics("\(sent) requests") {
@@ -151,11 +128,13 @@ extension BlackBox {
                                 == sent
                         )
                     }
-                    try fleet.waitForWorkers(4)
+                    _ = try fleet.waitForMetrics("\(index + 1) crashes and four workers") {
+                        expectGrowth(&last, $0)
+                        let crashes = $0.sum("apus_worker_restarts_total", ["reason": "crash"])
+                        return crashes == Double(index + 1)
+                            && $0.sum("apus_workers", ["state": "ready"]) == 4
+                    }
                 }
-                #expect(
-                    last["apus_worker_restarts_total [(key: \"reason\", value: \"crash\")]"] == 4
-                )
             }
         }
 
@@ -175,23 +154,14 @@ extension BlackBox {
         @Test("workers finish their streams when the supervisor is killed, and then they go")
         func supervisorKilled() throws {
             let gate = try Gate()
-            let events = ChatEvents.whole(2)
-            let upstream = try ScriptedUpstream { _ in
-                [UpstreamAnswer.streamHead(), UpstreamAnswer.chunk(events[0]), .wait(gate)]
-                    + events.dropFirst().map { UpstreamAnswer.chunk($0) }
-                    + [UpstreamAnswer.lastChunk]
-            }
+            let upstream = try FaultScenes.gated(gate)
             try BlackBox.withUpstream(upstream, FleetSettings(workers: 2)) { fleet, _ in
                 let workers = try fleet.readyWorkers()
-                let stream = try Streams.begin(fleet)
-                _ = try stream.readHead()
-                _ = try stream.nextEvent()
+                let stream = try FaultScenes.begin(1, fleet)[0]
                 try fleet.process.signal(.kill)
                 _ = try fleet.process.waitForExit()
                 gate.open()
-                var text = events[0]
-                while let event = try stream.nextEvent() { text += event.text }
-                #expect(text == events.joined())
+                #expect(try FaultScenes.end(of: stream) == .whole)
                 _ = try eventually("end of the workers") {
                     workers.contains { ProcessFacts.isRunning($0) } ? nil : true
                 }

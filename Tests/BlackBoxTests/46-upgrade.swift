@@ -6,20 +6,6 @@ import Testing
 extension BlackBox {
     @Suite("Upgrade: another program takes over the process")
     struct Upgrade {
-        private static let events = ChatEvents.whole(4)
-
-        private func gated(_ gate: Gate) throws -> ScriptedUpstream {
-            try ScriptedUpstream { request in
-                guard request.text.contains("\"stream\":true") else {
-                    return UpstreamAnswer.json(ChatEvents.completion())
-                }
-                return [
-                    UpstreamAnswer.streamHead(), UpstreamAnswer.chunk(Self.events[0]), .wait(gate),
-                ] + Self.events.dropFirst().map { UpstreamAnswer.chunk($0) }
-                    + [UpstreamAnswer.lastChunk]
-            }
-        }
-
         private func upgrade(
             _ fleet: Fleet
         ) throws -> (exit: ProcessExit, output: String, error: String) {
@@ -29,13 +15,10 @@ extension BlackBox {
         @Test("an upgrade cuts no stream, closes no connection, and keeps process and counts")
         func takesOver() throws {
             let gate = try Gate()
-            try BlackBox.withUpstream(try gated(gate), FleetSettings(workers: 2)) { fleet, _ in
+            let upstream = try FaultScenes.gated(gate)
+            try BlackBox.withUpstream(upstream, FleetSettings(workers: 2)) { fleet, _ in
                 let workers = try fleet.readyWorkers()
-                let streams = try (0..<4).map { _ in try Streams.begin(fleet) }
-                for stream in streams {
-                    #expect(try stream.readHead().status == 200)
-                    #expect(try stream.nextEvent()?.text == Self.events[0])
-                }
+                let streams = try FaultScenes.begin(4, fleet)
                 let idle = try fleet.connect()
                 try idle.send(HTTPRequestText.bytes("GET", "/health"))
                 #expect(try idle.readReply().status == 200)
@@ -71,9 +54,8 @@ extension BlackBox {
                 #expect(streams.allSatisfy { $0.isQuiet })
                 gate.open()
                 for stream in streams {
-                    var text = Self.events[0]
-                    while let event = try stream.nextEvent() { text += event.text }
-                    #expect(text == Self.events.joined())
+                    #expect(try FaultScenes.end(of: stream) == .whole)
+                    stream.close()
                 }
                 _ = try eventually("end of the old workers") {
                     workers.contains { ProcessFacts.isRunning($0) } ? nil : true
@@ -83,13 +65,20 @@ extension BlackBox {
                     try ApusProgram.run(["reload"], directory: fleet.directory).exit
                         == .exited(code: 0)
                 )
-                // The status page is up to 200 ms old.
-                let victim = try eventually("worker of the third generation") {
-                    try fleet.readyWorkers().first { ProcessFacts.isRunning($0) }
-                }
-                try Syscalls.signal(process: victim, .kill)
                 try idle.send(HTTPRequestText.bytes("GET", "/health"))
                 #expect(try idle.readReply().status == 200)
+                // The worker of the third generation that has the connection that is left.
+                let victim = try eventually("worker with the connection") { () -> Int? in
+                    let processes = try fleet.status()["processes"]?.array ?? []
+                    guard processes.allSatisfy({ $0["generation"]?.int == 3 }) else { return nil }
+                    return processes.first { $0["conns_idle"]?.int == 1 }?["pid"]?.int
+                }
+                try Syscalls.signal(process: Int32(victim), .kill)
+                try idle.send(HTTPRequestText.bytes("GET", "/health"))
+                #expect(try idle.readReply().status == 200)
+                _ = try fleet.waitForMetrics("a moved connection") {
+                    $0.sum("apus_crash_answers_total", ["kind": "moved"]) == 1
+                }
             }
         }
 
@@ -100,10 +89,9 @@ extension BlackBox {
             // A word behind the upgrade, from a copy of the worker's output.
             settings.workerPrelude =
                 "echo early; (until [ -e \"$DIR/say\" ]; do sleep 0.05; done; echo late) 3>&- 4>&- &"
-            try BlackBox.withUpstream(try gated(gate), settings) { fleet, _ in
+            try BlackBox.withUpstream(try FaultScenes.gated(gate), settings) { fleet, _ in
                 let worker = try fleet.readyWorkers()[0]
-                let stream = try Streams.begin(fleet)
-                #expect(try stream.readHead().status == 200)
+                let stream = try FaultScenes.begin(1, fleet)[0]
                 let result = try upgrade(fleet)
                 #expect(result.exit == .exited(code: 0), "\(result.error)")
                 try fleet.directory.write("say", "")
@@ -114,7 +102,7 @@ extension BlackBox {
                     #expect(record["msg"]?.string == "a worker printed", "\(record)")
                 }
                 gate.open()
-                while try stream.nextEvent() != nil {}
+                #expect(try FaultScenes.end(of: stream) == .whole)
                 stream.close()
             }
         }

@@ -77,24 +77,33 @@ extension BlackBox {
             arguments: FleetUser.allCases
         )
         func stoppedWorker(_ user: FleetUser) throws {
-            let settings = FleetSettings(workers: 3, #""fleet": { "hang": "3s" }"#)
+            let settings = FleetSettings(workers: 3, #""fleet": { "hang": "8s" }"#)
             try withFleet(user, settings) { fleet in
                 let victim = try #require(try FaultScenes.worker(0, of: fleet))
-                try Syscalls.signal(process: victim, .stop)
                 let start = Syscalls.monotonicNanoseconds()
+                try Syscalls.signal(process: victim, .stop)
                 let connections = try asking(500, fleet)
                 for connection in connections {
                     #expect(try connection.readReply().status == 200)
                 }
-                let taken = (Syscalls.monotonicNanoseconds() - start) / 1_000_000
-                #expect(taken < 3_000, "\(taken) ms: somebody waited for the stopped worker")
+                // All have their answers, and it has been neither killed nor woken up: nobody
+                // waited for it.
+                #expect(ProcessFacts.isRunning(victim))
                 // The window: what lay in its socket at most.
-                let revoked = try FaultScenes.handoffs("revoked", fleet)
-                #expect(revoked >= 1 && revoked <= 32, "\(revoked) taken back")
-                #expect(ProcessFacts.isRunning(victim), "killed before its time")
-                try FaultScenes.replacement(of: victim, slot: 0, fleet)
+                let metrics = try fleet.waitForMetrics("connections taken back") {
+                    $0.sum("apus_connections_handoff_total", ["result": "revoked"]) >= 1
+                }
+                let revoked = metrics.sum("apus_connections_handoff_total", ["result": "revoked"])
+                #expect(revoked <= 32, "\(revoked) taken back")
+                #expect(metrics.sum("apus_worker_restarts_total", ["reason": "stopped"]) == 0)
+                try FaultScenes.replacement(
+                    of: victim,
+                    slot: 0,
+                    fleet,
+                    by: .after(.seconds(30))
+                )
                 let killed = (Syscalls.monotonicNanoseconds() - start) / 1_000_000
-                #expect(killed >= 2_000, "killed after \(killed) ms")
+                #expect(killed >= 7_000, "killed after \(killed) ms")
                 #expect(try FaultScenes.restarts("stopped", fleet) == 1)
                 for connection in connections { connection.close() }
             }
@@ -102,21 +111,19 @@ extension BlackBox {
 
         @Test("Fault 7: requests under way are answered for when their stopped worker is killed")
         func stoppedWithRequest() throws {
-            let settings = FleetSettings(workers: 2, #""fleet": { "hang": "1s" }"#)
+            let settings = FleetSettings(workers: 2, #""fleet": { "hang": "3s" }"#)
             let gate = try Gate()
             try BlackBox.withUpstream(try FaultScenes.gated(gate), settings) { fleet, _ in
                 let victim = try #require(try FaultScenes.worker(0, of: fleet))
-                let streams = try FaultScenes.begin(8, fleet)
-                let metrics = try fleet.waitForMetrics("eight streams") {
-                    $0.sum("apus_worker_streams") == 8
-                }
-                let lost = Int(metrics.sum("apus_worker_streams", ["slot": "0"]))
-                #expect(lost > 0)
+                let spread = try FaultScenes.beginOnAll(fleet, atLeast: 8)
                 try Syscalls.signal(process: victim, .stop)
                 gate.open()
-                let ends = try streams.map { try FaultScenes.end(of: $0) }
-                #expect(ends.count { $0 == .whole } == 8 - lost, "\(ends)")
-                #expect(ends.count { $0 == .error(code: "worker_lost") } == lost, "\(ends)")
+                let ends = try spread.connections.map {
+                    try FaultScenes.end(of: $0, by: .after(.seconds(20)))
+                }
+                #expect(ends.count { $0 == .whole } == spread.counts[1], "\(ends)")
+                let lost = ends.count { $0 == .error(code: "worker_lost") }
+                #expect(lost == spread.counts[0], "\(ends)")
                 try FaultScenes.replacement(of: victim, slot: 0, fleet)
             }
         }
@@ -151,7 +158,7 @@ extension BlackBox {
                 #expect(waiting.count { $0.isQuiet } == 100)
                 for worker in workers { try Syscalls.signal(process: worker, .continue) }
                 for connection in waiting {
-                    #expect(try connection.readReply(by: .after(.seconds(3))).status == 200)
+                    #expect(try connection.readReply().status == 200)
                 }
                 #expect(try fleet.readyWorkers() == workers)
                 #expect(try fleet.metrics().sum("apus_worker_restarts_total") == 0)
@@ -226,20 +233,14 @@ extension BlackBox {
                 // Nobody takes what is sent: the kernel counts it against the sender's limit.
                 for worker in workers { try Syscalls.signal(process: worker, .stop) }
                 let connections = try asking(200, fleet)
-                let share = FaultScenes.processorShare(fleet.pid) {
-                    FaultScenes.pass(.milliseconds(800))
-                }
-                #expect(share < 0.05, "\(share) of a CPU")
+                try FaultScenes.comesToRest(fleet.pid)
                 for worker in workers { try Syscalls.signal(process: worker, .continue) }
-                let start = Syscalls.monotonicNanoseconds()
                 var answers: [Int: Int] = [:]
                 for connection in connections {
                     let reply = try connection.readReply()
                     answers[reply.status, default: 0] += 1
                     connection.close()
                 }
-                let taken = (Syscalls.monotonicNanoseconds() - start) / 1_000_000
-                #expect(taken < 4_000, "\(taken) ms")
                 #expect(Set(answers.keys).isSubset(of: [200, 503]), "\(answers)")
                 #expect((answers[200] ?? 0) >= 50, "\(answers)")
                 // It has descriptors again, and nobody is refused.
@@ -264,10 +265,7 @@ extension BlackBox {
                 var refused = 0
                 for stream in streams where try stream.readHead().status == 503 { refused += 1 }
                 #expect(refused >= 10 && refused < 30, "\(refused) refused")
-                let share = FaultScenes.processorShare(fleet.pid) {
-                    FaultScenes.pass(.milliseconds(800))
-                }
-                #expect(share < 0.05, "\(share) of a CPU")
+                try FaultScenes.comesToRest(fleet.pid)
                 let reply = try fleet.get("/health")
                 #expect(reply.status == 503 && reply.isComplete)
                 #expect(try reply.error()["code"]?.string == "service_unavailable")

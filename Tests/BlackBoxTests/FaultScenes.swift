@@ -9,7 +9,10 @@ enum FaultScenes {
     static let events = ChatEvents.whole(3)
 
     /// An upstream whose streams wait for `gate` behind their first event.
-    static func gated(_ gate: Gate) throws -> ScriptedUpstream {
+    static func gated(
+        _ gate: Gate,
+        events: [String] = FaultScenes.events
+    ) throws -> ScriptedUpstream {
         try ScriptedUpstream { request in
             if !request.text.contains("\"stream\":true") {
                 return UpstreamAnswer.json(ChatEvents.completion())
@@ -27,6 +30,16 @@ enum FaultScenes {
             #expect(try stream.nextEvent()?.text == events[0])
         }
         return streams
+    }
+
+    /// Begins streams until every worker has one.
+    static func beginOnAll(_ fleet: Fleet, atLeast count: Int) throws -> WorkerSpread {
+        try WorkerSpread(
+            over: 0..<fleet.settings.workers,
+            of: fleet,
+            gauge: "apus_worker_streams",
+            startingWith: try begin(count, fleet)
+        ) { try begin(1, fleet)[0] }
     }
 
     /// How a stream whose first event has been read ends.
@@ -99,6 +112,22 @@ enum FaultScenes {
         try body()
         let elapsed = Double(Syscalls.monotonicNanoseconds() - start) / 1_000_000
         return Double(ProcessFacts.processorMilliseconds(pid) - before) / max(elapsed, 1)
+    }
+
+    /// Waits until a process uses next to nothing of its CPU, for half a second.
+    ///
+    /// What it still had to do when the wait began, and what a status request costs, is over by
+    /// then; a process that spins never gets there.
+    static func comesToRest(_ pid: Int32) throws {
+        var last = 0.0
+        do {
+            _ = try eventually("rest of process \(pid)") {
+                last = processorShare(pid) { pass(.milliseconds(500)) }
+                return last < 0.05 ? true : nil
+            }
+        } catch {
+            throw TestFailure("\(error): at last it used \(last) of a CPU")
+        }
     }
 
     /// Lets time pass: for faults that are a length of time, never to wait for something.

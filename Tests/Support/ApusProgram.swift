@@ -34,6 +34,7 @@ package enum ApusProgram {
             environment: []
         )
         guard try process.waitForExit() == .exited(code: 0) else {
+            try process.waitForEndOfOutput()
             throw TestFailure("the programs cannot be copied: \(process.tail())")
         }
         return "\(directory.path)/apus"

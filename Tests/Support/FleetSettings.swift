@@ -52,10 +52,20 @@ package struct FleetSettings: Sendable {
         return result
     }
 
-    private var setsRetries: Bool { members.contains { $0.contains("\"retries\"") } }
+    private func sets(_ name: String) -> Bool { members.contains { $0.contains("\"\(name)\"") } }
 
-    /// The configuration file; without `retries` among its members nothing is tried twice, so that
-    /// scripted upstreams see what their tests expect.
+    /// What tests need that compare bytes, for members that they do not set themselves.
+    ///
+    /// Nothing is tried twice, so that scripted upstreams see what their tests expect, and no sign
+    /// of life comes between the events of a stream, however long its test takes.
+    private var quiet: [String] {
+        [
+            (name: "retries", value: #"{ "tries_per_target": 1 }"#),
+            (name: "streams", value: #"{ "keepalive": "off" }"#),
+        ].filter { !sets($0.name) }.map { "\"\($0.name)\": \($0.value)" }
+    }
+
+    /// The configuration file.
     package var text: String {
         let listen = listen.map { "\"\($0)\"" }.joined(separator: ", ")
         let upstreams = upstreams.sorted { $0.key < $1.key }
@@ -66,7 +76,7 @@ package struct FleetSettings: Sendable {
                 "\"status\": { \"listen\": \"127.0.0.1:0\" }",
                 "\"workers\": \(workers)",
                 "\"upstreams\": {\n\(upstreams)\n  }",
-            ] + (setsRetries ? [] : ["\"retries\": { \"tries_per_target\": 1 }"])
+            ] + quiet
         return "{\n  \((lines + members).joined(separator: ",\n  "))\n}\n"
     }
 }

@@ -154,6 +154,21 @@ extension ProcessFacts {
         return (user + system) * 10
     }
 
+    /// Bytes that the process has written so far, to whatever it was.
+    package static func bytesWritten(_ pid: Int32) -> Int {
+        text("/proc/\(pid)/io").split(separator: "\n").first { $0.hasPrefix("wchar: ") }
+            .flatMap { Int($0.dropFirst("wchar: ".count)) } ?? 0
+    }
+
+    /// The numbers of the CPUs that this process may use; of a range the first one alone.
+    package static var processors: [String] {
+        let prefix = "Cpus_allowed_list:\t"
+        let line = text("/proc/self/status").split(separator: "\n").first { $0.hasPrefix(prefix) }
+        return (line ?? "").dropFirst(prefix.count).split(separator: ",").compactMap {
+            $0.split(separator: "-").first.map { String($0) }
+        }
+    }
+
     /// The user that a process runs as.
     package static func user(_ pid: Int32) -> UInt32? {
         text("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("Uid:") }

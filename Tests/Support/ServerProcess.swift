@@ -144,7 +144,10 @@ package final class ServerProcess: Sendable {
         try Syscalls.signal(pidfd: pidfd, signal)
     }
 
-    /// Waits for the program to end and to have written all it wrote.
+    /// Waits for the program to end.
+    ///
+    /// What it wrote may still be on its way here, and children may go on writing: whoever reads it
+    /// waits for `waitForEndOfOutput` as well.
     package func waitForExit(by deadline: Deadline = .soon) throws -> ProcessExit {
         let events = pollDescriptors([(pidfd, .readable)], until: deadline)
         guard !events[0].isEmpty, let result = try exitIfEnded() else {

@@ -10,6 +10,8 @@ package import System
 /// one, once.
 package final class SteadyLoad: Sendable {
     private let request: [UInt8]
+    /// How long an answer may take.
+    private let patience: Duration
     private let state = Mutex(State())
 
     private struct State {
@@ -20,11 +22,26 @@ package final class SteadyLoad: Sendable {
         var isStopping = false
     }
 
-    package convenience init(_ fleet: Fleet, connections: Int) throws {
-        try self.init(at: fleet.address, target: "/health", connections: connections)
+    package convenience init(
+        _ fleet: Fleet,
+        connections: Int,
+        patience: Duration = .seconds(10)
+    ) throws {
+        try self.init(
+            at: fleet.address,
+            target: "/health",
+            connections: connections,
+            patience: patience
+        )
     }
 
-    package init(at address: SocketAddress, target: String, connections: Int) throws {
+    package init(
+        at address: SocketAddress,
+        target: String,
+        connections: Int,
+        patience: Duration = .seconds(10)
+    ) throws {
+        self.patience = patience
         request = HTTPRequestText.bytes("GET", target)
         for _ in 0..<connections {
             let thread = try TestThread { [self] in run(address) }
@@ -45,13 +62,13 @@ package final class SteadyLoad: Sendable {
 
     private func run(_ address: SocketAddress) {
         do {
-            var connection = try HTTPConnection(to: address)
+            var connection = try HTTPConnection(to: address, by: .after(patience))
             while !state.withLock({ $0.isStopping }) {
                 do {
                     try ask(connection, request)
                 } catch is ConnectionLost {
                     state.withLock { $0.reconnects += 1 }
-                    connection = try HTTPConnection(to: address)
+                    connection = try HTTPConnection(to: address, by: .after(patience))
                     try ask(connection, request)
                 }
                 _ = pollDescriptors([], until: .after(.milliseconds(1)))
@@ -62,8 +79,9 @@ package final class SteadyLoad: Sendable {
     }
 
     private func ask(_ connection: HTTPConnection, _ request: [UInt8]) throws {
-        try connection.send(request)
-        let reply = try connection.readReply()
+        let deadline = Deadline.after(patience)
+        try connection.send(request, by: deadline)
+        let reply = try connection.readReply(by: deadline)
         guard reply.status == 200, reply.isComplete else {
             note("\(reply.status) \(reply.text)")
             return

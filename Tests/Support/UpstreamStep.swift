@@ -55,25 +55,31 @@ package enum UpstreamAnswer {
     /// Bytes as one chunk.
     package static func chunk(_ text: String) -> UpstreamStep { chunk(Array(text.utf8)) }
 
-    package static func chunk(_ bytes: [UInt8]) -> UpstreamStep {
-        .send(Array("\(String(bytes.count, radix: 16))\r\n".utf8) + bytes + [0x0D, 0x0A])
+    package static func chunk(_ bytes: [UInt8]) -> UpstreamStep { .send(framed(bytes)) }
+
+    private static func framed(_ bytes: [UInt8]) -> [UInt8] {
+        Array("\(String(bytes.count, radix: 16))\r\n".utf8) + bytes + [0x0D, 0x0A]
     }
 
     /// The end of a chunked body.
     package static let lastChunk = UpstreamStep.text("0\r\n\r\n")
 
     /// A chunked stream of `events`, each in a chunk of its own, that ends in an orderly way.
+    ///
+    /// The end of the body comes in one piece with the last event: whoever has seen that one may
+    /// use the connection again.
     package static func stream(
         _ events: [String],
         pause: Duration? = nil,
         fields: [WireField] = []
     ) -> [UpstreamStep] {
         var steps = [streamHead(fields)]
-        for event in events {
+        for (index, event) in events.enumerated() {
             if let pause { steps.append(.pause(pause)) }
-            steps.append(chunk(event))
+            let end = index == events.count - 1 ? Array("0\r\n\r\n".utf8) : []
+            steps.append(.send(framed(Array(event.utf8)) + end))
         }
-        return steps + [lastChunk]
+        return events.isEmpty ? steps + [lastChunk] : steps
     }
 }
 
