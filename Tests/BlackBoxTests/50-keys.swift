@@ -40,14 +40,13 @@ extension BlackBox {
             try BlackBox.withUpstream(try .answering(), Self.settings) { fleet, upstream in
                 let wrong = [
                     WireField("authorization", "Bearer sk-test-b"),
-                    WireField("authorization", "Bearer sk-test-a "),
                     WireField("authorization", "Bearer sk-test-aa"),
                     WireField("authorization", "Bearer SK-TEST-A"),
                     WireField("authorization", "Bearer sha256:\(Self.hashA)"),
                     WireField("authorization", "Bearer \(Self.hashA)"),
                     WireField("x-api-key", "nope"), WireField("api-key", "\u{E9}"),
                 ]
-                for field in wrong where field.value != "Bearer sk-test-a " {
+                for field in wrong {
                     let reply = try fleet.chat("up/m", fields: [field])
                     try expectError(reply, 401, code: "invalid_api_key", "\(field)")
                     #expect(!reply.text.contains("sk-test-b"))
