@@ -146,12 +146,10 @@ import Testing
     @Test("Nobody listens")
     func nobody() throws {
         let loop = try EventLoop()
-        let address: SocketAddress
-        do {
-            let acceptor = try Acceptor(loop) { _ in }
-            address = acceptor.socket.address
-            acceptor.socket.close()
-        }
+        // Taken, so that nobody else listens there, and not listening itself.
+        let socket = try Syscalls.streamSocket(for: .ipv4(octets: [127, 0, 0, 1], port: 0))
+        try Syscalls.bind(socket.raw, .ipv4(octets: [127, 0, 0, 1], port: 0))
+        let address = try Syscalls.localAddress(socket.raw)
         #expect(try fetch(address, loop) == .failure(.unreachable(.connectionRefused)))
         let path = SocketAddress.unix(path: "/nonexistent/apus.sock")
         let result = try fetch(path, loop)

@@ -298,8 +298,7 @@ struct DemoTests {
         let harness = try WorkerHarness()
         let client = try harness.client(sendBuffer: 4096)
         try client.send(TestRequest.chat("demo/long", stream: true))
-        try harness.turn(80)
-        let waiting = harness.worker.connections.values.map(\.outputBytes).max() ?? 0
+        let waiting = try harness.waitingBytes(atLeast: 64 << 10)
         #expect(waiting > 64 << 10 && waiting < 128 << 10)
         let answer = try client.answer()
         #expect(answer.events.count == 1_003)

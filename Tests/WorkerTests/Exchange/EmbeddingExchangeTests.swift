@@ -220,10 +220,10 @@ struct EmbeddingExchangeTests {
         server.peers[0].say(Self.vector(0))
         try harness.loop.wait("the fifth call") { server.requests.count == 5 }
         client.close()
-        try harness.loop.wait("their end", milliseconds: 500) {
+        try harness.loop.wait("their end") {
             harness.worker.connectionCount == 0
         }
-        try harness.loop.wait("their end upstream", milliseconds: 500) {
+        try harness.loop.wait("their end upstream") {
             server.peers.count { $0.isOpen } <= 1
         }
         expectNothingLeft(harness)

@@ -489,7 +489,7 @@ struct FailoverTests {
         }
         let peer = try #require(gateway.peer("/a/"))
         gateway.client.close()
-        try gateway.harness.loop.wait("the upstream's end", milliseconds: 500) { !peer.isOpen }
+        try gateway.harness.loop.wait("the upstream's end") { !peer.isOpen }
         try gateway.harness.turn()
         #expect(gateway.asked == ["a"])
         #expect(gateway.harness.worker.connectionCount == 0)

@@ -179,7 +179,7 @@ struct AccountingTests {
             }
             client.close()
         }
-        try harness.loop.wait("the connection's end", milliseconds: 1_000) {
+        try harness.loop.wait("the connection's end") {
             harness.worker.connectionCount == 0
         }
         try harness.loop.wait("the end of upstream calls") {

@@ -92,13 +92,17 @@ struct ClientConnectionTests {
         let one = TestRequest.get("/health")
         let output = ByteBuffer(String(repeating: one, count: 60_000))
         var largest = 0
-        try harness.loop.wait("the flood to be over", milliseconds: 30_000) {
-            client.sendSome(output)
-            client.read()
-            for connection in harness.worker.connections.values {
-                largest = max(largest, connection.intake.input?.count ?? 0)
+        // Many requests for a busy machine: each step has the time, not all of them together.
+        while output.count >= 512 << 10 {
+            let before = output.count
+            try harness.loop.wait("more of the flood to be taken") {
+                client.sendSome(output)
+                client.read()
+                for connection in harness.worker.connections.values {
+                    largest = max(largest, connection.intake.input?.count ?? 0)
+                }
+                return output.count < before
             }
-            return output.count < 512 << 10
         }
         #expect(largest < 300 << 10, "\(largest) bytes of requests were read ahead")
     }
@@ -218,7 +222,7 @@ struct ClientConnectionTests {
         for _ in 0..<6 { server.peers[0].say(TestUpstream.chunk(long)) }
         let began = Syscalls.monotonicNanoseconds()
         var last = began
-        try harness.loop.wait("the worker to give up", milliseconds: 1_500) {
+        try harness.loop.wait("the worker to give up") {
             let now = Syscalls.monotonicNanoseconds()
             if now > last + 30_000_000, server.openPeers == 1 {
                 last = now

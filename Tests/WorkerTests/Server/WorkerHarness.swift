@@ -183,6 +183,21 @@ final class WorkerHarness {
     func turn(milliseconds: UInt64) throws {
         let end = Syscalls.monotonicNanoseconds() + milliseconds * 1_000_000
         while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 2) }
+        // For what became ready while this process was off the CPU.
+        try loop.turn(waitMax: 0)
+    }
+
+    /// What waits for a client that does not read, once it has so much and grows no more.
+    func waitingBytes(atLeast count: Int) throws -> Int {
+        var last = -1
+        var same = 0
+        try loop.wait("the end of growth") {
+            let now = worker.connections.values.map(\.outputBytes).max() ?? 0
+            same = now == last ? same + 1 : 0
+            last = now
+            return now > count && same == 20
+        }
+        return last
     }
 
     /// Takes what the worker has told its supervisor.
@@ -230,6 +245,8 @@ final class WorkerHarness {
         // Longer than metrics wait before they are sent.
         let end = Syscalls.monotonicNanoseconds() + 130_000_000
         while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 5) }
+        // For a timer that is due since this process was off the CPU.
+        try loop.turn(waitMax: 0)
         while case .bytes = Syscalls.read(metricsPipe.raw, into: discarded, minimum: 64 << 10) {}
         return worker.metrics.totals
     }

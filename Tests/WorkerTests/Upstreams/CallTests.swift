@@ -237,10 +237,11 @@ struct CallTests {
         let server = try ScriptedServer(on: loop) { _ in [.request, .send(openHead), .stall] }
         let lane = LaneHarness(to: server)
         let sink = CollectingSink()
-        lane.begin(sink, timeouts: UpstreamTimeouts(headers: 50, idle: 80))
+        lane.begin(sink, timeouts: UpstreamTimeouts(headers: 10_000, idle: 1_000))
         try lane.wait("the head") { sink.heads == 1 }
+        // Longer than the timeout in all, and much shorter each.
         for _ in 0..<5 {
-            try lane.turn(milliseconds: 40)
+            try lane.turn(milliseconds: 250)
             server.peers[0].say("1\r\nx\r\n")
         }
         #expect(sink.ends == 0)

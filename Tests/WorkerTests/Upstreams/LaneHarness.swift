@@ -131,6 +131,8 @@ final class LaneHarness {
     func turn(milliseconds: UInt64) throws {
         let end = Syscalls.monotonicNanoseconds() + milliseconds * 1_000_000
         while Syscalls.monotonicNanoseconds() < end { try loop.turn(waitMax: 2) }
+        // For what became ready while this process was off the CPU.
+        try loop.turn(waitMax: 0)
     }
 
     /// Turns the loop a number of times.
