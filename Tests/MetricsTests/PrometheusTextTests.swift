@@ -140,7 +140,6 @@ private func fillSupervisor(_ snapshot: inout FleetSnapshot) {
             #"apus_drain_aborted_streams_total{reason="deadline"} 1"#,
             #"apus_connections_rejected_total{reason="queue_age"} 2"#,
             #"apus_connections_rejected_total{reason="no_descriptors"} 0"#,
-            #"apus_connections_rejected_total{reason="no_descriptors"} 0"#,
             #"apus_connections_rejected_total{reason="stopping"} 3"#,
             #"apus_connections_rejected_total{reason="crashed"} 0"#,
             #"apus_connections_handoff_total{result="returned"} 2"#,
