@@ -70,6 +70,7 @@ enum HelpText {
 
         signals: TERM, INT   finish what runs, then stop; a second one stops at once
                  HUP         read the configuration again, replacing the workers one by one
+                 USR2        go on with the program on disk, in the same process
                  TTIN, TTOU  one worker more, one less
 
         examples:
