@@ -88,6 +88,20 @@ struct SecretTests {
         #expect(buffer.text.contains(ConfigSample.secret))
     }
 
+    @Test("a bundle is the same bytes in every process, however the secrets were found")
+    func bundleOrder() throws {
+        let ordered = (1...9).map { #"["env","k\#($0)","\#($0)"]"# } + [#"["file","a","x"]"#]
+        func bundle(_ secrets: [String]) -> String {
+            #"{"version":1,"file":"f","directory":"/","text":"{}","listen":[],"secrets":["#
+                + secrets.joined(separator: ",") + "]}"
+        }
+        let bytes = Array(bundle(ordered.reversed()).utf8)
+        let decoded = ConfigBundle(decoding: bytes.span)
+        let buffer = ByteBuffer()
+        try #require(decoded).encode(to: buffer)
+        #expect(buffer.text == bundle(ordered))
+    }
+
     @Test("a bundle that is damaged is no bundle")
     func damagedBundle() throws {
         let (_, bundle) = try ConfigLoader(environment: [:], pathDefault: "/nonexistent/x").load()

@@ -9,7 +9,7 @@ import JSON
 /// secrets: it goes through sealed anonymous memory, never to a disk or a log.
 package struct ConfigBundle: Equatable, Sendable {
     /// Raised when the encoded form changes; a worker refuses any other.
-    private static let version = 1
+    package static let version = 1
 
     package let file: String
     private let directory: String
@@ -71,7 +71,8 @@ package struct ConfigBundle: Equatable, Sendable {
         if let workers = overrides.workers { json.member("workers", workers) }
         json.name("secrets")
         json.beginArray()
-        for (reference, value) in secrets {
+        // In one order, so that the same configuration is the same bytes in every process.
+        for (reference, value) in secrets.sorted(by: { $0.key < $1.key }) {
             json.beginArray()
             json.value(reference.source.rawValue)
             json.value(reference.name)

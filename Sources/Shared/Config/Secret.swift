@@ -19,7 +19,7 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
 }
 
 /// Where a part of a value comes from: `${env:NAME}`, `${file:PATH}` or `${credential:NAME}`.
-package struct SecretReference: Hashable, Sendable {
+package struct SecretReference: Hashable, Comparable, Sendable {
     package enum Source: String, CaseIterable, Sendable {
         /// A variable of the environment.
         case environment = "env"
@@ -35,6 +35,10 @@ package struct SecretReference: Hashable, Sendable {
     package init(source: Source, name: String) {
         self.source = source
         self.name = name
+    }
+
+    package static func < (one: SecretReference, other: SecretReference) -> Bool {
+        (one.source.rawValue, one.name) < (other.source.rawValue, other.name)
     }
 
     /// Reads what stands between `${` and `}`; nil when it is no reference.
