@@ -84,6 +84,36 @@ import Testing
         #expect(fleet.worker(old) == nil && fleet.worker(new) != nil)
     }
 
+    @Test("Another supervisor goes on with the counts of workers that run, until they end")
+    func adopted() throws {
+        var before = fleet()
+        let worker = WorkerID(slot: 0, generation: 3, process: 7)
+        before.workerStarted(worker)
+        before.received(ByteBuffer(encoded(busyMetrics(), generation: 3)), from: worker)
+        before.received(ByteBuffer([1, 2, 3]), from: worker)
+        var coder = StateCoder()
+        before.code(&coder)
+
+        var after = FleetMetrics()
+        var reader = StateCoder(reading: coder.bytes)
+        after.code(&reader)
+        #expect(reader.isExhausted)
+        #expect(after.totals().sums.requests == before.totals().sums.requests)
+        #expect(after.totals().faults == before.totals().faults)
+        #expect(after.totals().faults.bytesSkipped == 3)
+        // What it says from here on counts.
+        let more = busyMetrics()
+        more.requestEnded(.chatCompletions, status: 200)
+        let known = after.totals().sums.requests
+        after.received(ByteBuffer(encoded(more, generation: 3)), from: worker)
+        #expect(after.totals().sums.requests == known + 1)
+        #expect(after.totals().sums.value(.connectionsActive) == 3)
+        after.workerEnded(worker)
+        #expect(after.totals().sums.requests == known + 1)
+        #expect(after.totals().sums.value(.connectionsActive) == 0)
+        #expect(after.totals().sums.value(.streamsOpen) == 0)
+    }
+
     @Test("An upstream that the configuration does not name is counted as other")
     func unknownUpstreams() throws {
         var fleet = fleet()

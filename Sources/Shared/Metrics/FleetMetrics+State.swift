@@ -24,10 +24,21 @@ extension FleetMetrics {
             coder in
             coder.code(&entry.id.slot)
             coder.code(&entry.id.generation)
+            coder.code(&entry.id.process)
             entry.totals.code(&coder)
         }
+        var faults = self.faults
+        faults.code(&coder)
         guard coder.mode == .reading, !coder.isBroken else { return }
-        restore(definitions: definitions, running: running)
+        restore(definitions: definitions, running: running, faults: faults)
+    }
+}
+
+extension MetricsDecoder.Faults {
+    fileprivate mutating func code(_ coder: inout StateCoder) {
+        coder.code(&bytesSkipped)
+        coder.code(&recordsCorrupt)
+        coder.code(&recordsLost)
     }
 }
 

@@ -66,9 +66,11 @@ package struct FleetMetrics {
     /// Takes over what another supervisor knew.
     mutating func restore(
         definitions: [UpstreamDefinition],
-        running: [(id: WorkerID, totals: MetricTotals)]
+        running: [(id: WorkerID, totals: MetricTotals)],
+        faults: MetricsDecoder.Faults
     ) {
         self.definitions = definitions
+        faultsPast = faults
         indexes = [:]
         for (index, definition) in definitions.enumerated() where index > Self.other {
             indexes[definition.name] = index
@@ -113,15 +115,18 @@ package struct FleetMetrics {
     /// The sums over all workers that run or ran.
     package func totals() -> FleetTotals {
         var sums = past
-        var faults = faultsPast
-        for worker in workers.values {
-            add(worker.totals, to: &sums, gauges: true)
-            faults.add(worker.decoder.faults)
-        }
+        for worker in workers.values { add(worker.totals, to: &sums, gauges: true) }
         for index in definitions.indices where index != Self.other {
             sums.allocate(upstream: index)
         }
         return FleetTotals(sums: sums, definitions: definitions, faults: faults)
+    }
+
+    /// What was wrong with the records of all workers that run or ran.
+    var faults: MetricsDecoder.Faults {
+        var faults = faultsPast
+        for worker in workers.values { faults.add(worker.decoder.faults) }
+        return faults
     }
 
     private func add(_ totals: MetricTotals, to sums: inout MetricTotals, gauges: Bool) {
