@@ -84,6 +84,7 @@ int clinux_replace_program(const char *path, char *const *argv, char *const *env
 }
 
 int clinux_pidfd_open(int pid) {
+    CLINUX_FAULT(CLINUX_CALL_PIDFD_OPEN);
     long fd = syscall(SYS_pidfd_open, pid, 0);
     return fd < 0 ? -errno : (int)fd;
 }
@@ -145,6 +146,10 @@ int clinux_signalfd_read(int fd) {
 
 void clinux_ignore_sigpipe(void) {
     signal(SIGPIPE, SIG_IGN);
+}
+
+void clinux_keep_ended_children(void) {
+    signal(SIGCHLD, SIG_DFL);
 }
 
 int clinux_die_with_parent(int signal) {

@@ -10,6 +10,7 @@ struct SupervisorMain {
             Syscalls.exitNow(ExitCode.failure)
         }
         Syscalls.ignoreBrokenPipes()
+        Syscalls.keepEndedChildren()
         #if DEBUG
         guard SupervisorFaults.force(environment: Syscalls.environment()) else {
             TextOutput.error.write("apus: APUS_FAULT names what does not exist\n")

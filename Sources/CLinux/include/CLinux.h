@@ -25,7 +25,8 @@ enum clinux_call {
     CLINUX_CALL_EPOLL_CTL = 5,
     CLINUX_CALL_SPAWN = 6,
     CLINUX_CALL_WRITE = 7,
-    CLINUX_CALL_COUNT = 8,
+    CLINUX_CALL_PIDFD_OPEN = 8,
+    CLINUX_CALL_COUNT = 9,
 };
 
 /// Makes the next `count` calls of `call` on this thread fail with `error`; 0 clears it.
@@ -227,6 +228,8 @@ int clinux_signalfd(const int *signals, size_t count);
 int clinux_signalfd_read(int fd);
 /// Ignores SIGPIPE for the process: libraries write to sockets without MSG_NOSIGNAL.
 void clinux_ignore_sigpipe(void);
+/// Has the kernel keep ended children until they are reaped: SIGCHLD may come ignored from the parent.
+void clinux_keep_ended_children(void);
 int clinux_die_with_parent(int signal);
 int clinux_getpid(void);
 int clinux_getppid(void);

@@ -15,6 +15,7 @@ package struct Errno: Error, Equatable, Hashable, Sendable {
     package static let noEntry = Errno(code: 2)
     package static let interrupted = Errno(code: 4)
     package static let badDescriptor = Errno(code: 9)
+    package static let noChild = Errno(code: 10)
     package static let tryAgain = Errno(code: 11)
     package static let noMemory = Errno(code: 12)
     package static let accessDenied = Errno(code: 13)

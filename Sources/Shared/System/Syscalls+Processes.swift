@@ -5,6 +5,8 @@ internal import CLinux
 package enum ProcessExit: Equatable, Sendable {
     case exited(code: Int32)
     case signaled(signal: Int32)
+    /// Somebody else has reaped it and knows.
+    case unknown
 }
 
 /// The signals that the supervisor and the tests use.
@@ -140,10 +142,10 @@ extension Syscalls {
         return pid > 0 ? pid : nil
     }
 
-    /// Reaps one ended child.
-    package static func reap(process pid: Int32) throws(Errno) {
+    /// Reaps a child that has ended; false while it runs.
+    package static func reap(process pid: Int32) throws(Errno) -> Bool {
         var status = clinux_exit()
-        _ = try checked(unsafe clinux_wait_pid(pid, &status))
+        return try checked(unsafe clinux_wait_pid(pid, &status)) != 0
     }
 
     private static func exit(_ status: clinux_exit) -> ProcessExit {
@@ -171,6 +173,11 @@ extension Syscalls {
     }
 
     package static func ignoreBrokenPipes() { clinux_ignore_sigpipe() }
+
+    /// Has ended children wait to be reaped, whatever the parent of this process has set.
+    ///
+    /// With SIGCHLD ignored, which execve(2) keeps, the kernel reaps them and how they ended is lost.
+    package static func keepEndedChildren() { clinux_keep_ended_children() }
 
     /// Asks the kernel for `signal` when the thread that started this process ends.
     ///
@@ -225,6 +232,7 @@ extension Syscalls {
     /// Calls whose failure a test can force on its own thread, in debug builds.
     package enum ForcedCall: Int32 {
         case accept = 0, receive, send, sendMessage, receiveMessage, epollControl, spawn, write
+        case pidfdOpen
     }
 
     /// Makes the next `count` calls of `call` on this thread fail with `errno`.

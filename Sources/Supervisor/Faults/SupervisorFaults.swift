@@ -24,6 +24,8 @@ enum SupervisorFaults {
     private static func call(_ name: Substring) -> Syscalls.ForcedCall? {
         switch name {
         case "accept": .accept
+        case "epoll_ctl": .epollControl
+        case "pidfd_open": .pidfdOpen
         case "sendmsg": .sendMessage
         case "spawn": .spawn
         default: nil

@@ -23,24 +23,33 @@ extension Fleet {
         }
     }
 
-    /// Children that an orphan's end left to this process, which as process 1 of a container gets
-    /// them all.
-    ///
-    /// Bounded per look; workers are reaped where their exits are handled.
+    /// Orphans that are reaped per look.
     private static let orphansPerLook = 256
 
-    func reapOrphans() {
-        guard Syscalls.processID == 1 else { return }
+    /// Reaps what ended and what nobody waits for.
+    func reapChildren() {
+        children.reapAbandoned()
+        if Syscalls.processID == 1 { reapOrphans() }
+    }
+
+    /// Process 1 of a container gets all children that an orphan's end left behind.
+    ///
+    /// Children of this program are reaped where their ends are handled.
+    private func reapOrphans() {
         do throws(Errno) {
             for _ in 0..<Self.orphansPerLook {
                 guard let pid = try Syscalls.endedChild() else { return }
-                if processes.values.contains(where: { $0.pid == pid }) { return }
-                try Syscalls.reap(process: pid)
+                if isAwaited(pid) { return }
+                guard try Syscalls.reap(process: pid) else { return }
                 log.sink.log(.debug, "orphan reaped") { $0.field("orphan_pid", Int(pid)) }
             }
         } catch {
             log.warning("orphans cannot be reaped") { $0.field("error", "\(error)") }
         }
+    }
+
+    private func isAwaited(_ pid: Int32) -> Bool {
+        children.contains(pid) || processes.values.contains { $0.pid == pid }
     }
 
     func failed(_ worker: WorkerProcess, _ fault: WorkerSlot.Fault, _ what: String) {

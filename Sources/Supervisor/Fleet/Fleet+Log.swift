@@ -33,6 +33,7 @@ extension Fleet {
             switch end.exit {
             case .exited(let code): record.field("code", Int(code))
             case .signaled(let signal): record.field("signal", Int(signal))
+            case .unknown: record.field("status", "unknown")
             }
             if let reason { record.field("reason", reason.label) }
             guard reason != nil else { return }

@@ -178,6 +178,9 @@ final class Fleet: WorkerObserver {
     /// The memory of the configuration in use.
     var configurationDescriptor: Int32? { configurations[machine.generation]?.fd.raw }
 
+    /// Children that are no workers of the fleet.
+    var children: Children { spawner.children }
+
     // MARK: Actions
 
     func perform() {
@@ -251,8 +254,7 @@ final class Fleet: WorkerObserver {
                 try process.start()
             } catch {
                 // Without its events it could not be watched.
-                process.signal(.kill)
-                process.close()
+                children.abandon(process.pid)
                 throw error
             }
             processes[serial] = process

@@ -108,6 +108,7 @@ enum BootFailure: Equatable {
         case .stuck: "does not end, though it was killed"
         case .exited(.exited(let code)): "exited with code \(code)"
         case .exited(.signaled(let signal)): "was ended by signal \(signal)"
+        case .exited(.unknown): "ended, and how is not known"
         }
     }
 }

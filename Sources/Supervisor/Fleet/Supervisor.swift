@@ -217,7 +217,7 @@ final class Supervisor {
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
         fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
         fleet.health.hooks.looked = { [unowned self] in
-            fleet.reapOrphans()
+            fleet.reapChildren()
             drainMoved()
         }
         fleet.hooks.stopAccepting = { [unowned self] in stopAccepting() }

@@ -89,6 +89,7 @@ struct WorkerHistory {
         switch end.exit {
         case .exited(let code): shown.code = Int(code)
         case .signaled(let signal): shown.signal = Int(signal)
+        case .unknown: break
         }
         record(slot.number, shown)
         return reason
@@ -114,7 +115,7 @@ struct WorkerHistory {
         if end.wasOutOfMemory { return .outOfMemory }
         if slot.readySince == nil { return .bootFailed }
         switch end.exit {
-        case .exited: return .exit
+        case .exited, .unknown: return .exit
         case .signaled: return .crash
         }
     }

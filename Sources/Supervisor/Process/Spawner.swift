@@ -30,6 +30,7 @@ final class Spawner {
     }
 
     let path: String
+    let children = Children()
     private let environment: [String]
     private let emptyInput: OwnedFD
 
@@ -106,7 +107,8 @@ final class Spawner {
             // The process is not reaped yet, so its number cannot name another one.
             pidfd = try Syscalls.pidfd(pid)
         } catch {
-            Self.abandon(pid)
+            // Without a pidfd it could not be watched.
+            children.abandon(pid)
             throw SystemError(.pidfdOpen, error)
         }
         return SpawnedWorker(
@@ -117,16 +119,6 @@ final class Spawner {
             output: output.takeFirst(),
             scoreboard: scoreboard
         )
-    }
-
-    /// A worker without pidfd cannot be watched: it is ended, and reaped with the next sweep.
-    private static func abandon(_ pid: Int32) {
-        do throws(Errno) {
-            try Syscalls.signal(process: pid, .kill)
-        } catch {
-            // It has ended by itself.
-            return
-        }
     }
 
     private func attempt<Result: ~Copyable>(

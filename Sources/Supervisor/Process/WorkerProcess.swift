@@ -150,11 +150,19 @@ final class WorkerProcess: EventHandler {
         )
     }
 
+    /// Begins to report.
+    ///
+    /// - Throws: when the loop takes no more; then nothing is reported, and it can be tried again.
     func start() throws(SystemError) {
-        pidToken = try loop.register(pidfd.raw, .read, self)
-        controlToken = try loop.register(channel.fd.raw, .read, self)
-        metricsToken = try loop.register(metrics.raw, .read, self)
-        try output.start()
+        do throws(SystemError) {
+            pidToken = try loop.register(pidfd.raw, .read, self)
+            controlToken = try loop.register(channel.fd.raw, .read, self)
+            metricsToken = try loop.register(metrics.raw, .read, self)
+            try output.start()
+        } catch {
+            close()
+            throw error
+        }
     }
 
     // MARK: Towards the worker
@@ -247,7 +255,8 @@ final class WorkerProcess: EventHandler {
             guard let ended = try Syscalls.reap(pidfd: pidfd.raw) else { return }
             exit = ended
         } catch {
-            preconditionFailure("waitid of a child of ours: \(error)")
+            // The descriptor says that it has ended, so somebody else has reaped it.
+            exit = .unknown
         }
         hasEnded = true
         // What it had sent before it died still counts: above all, what it had begun to serve.
