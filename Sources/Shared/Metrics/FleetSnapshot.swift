@@ -90,7 +90,8 @@ package struct FleetSnapshot {
 
 extension FleetSnapshot {
     /// A counter per case of a fixed set.
-    package struct Counts<Key: CaseIterable & RawRepresentable> where Key.RawValue == UInt8 {
+    package struct Counts<Key: CaseIterable & RawRepresentable>: Equatable
+    where Key.RawValue == UInt8 {
         private var values = [UInt64](repeating: 0, count: Key.allCases.count)
 
         package init() {}

@@ -54,7 +54,7 @@ struct ServeCommand: Equatable {
             log.flush()
             return ExitCode.failure
         }
-        if UpgradeHandover.isCheck(environment) { return check(source) }
+        if UpgradeHandover.isCheck(environment) { return check(source, environment) }
         switch source.read() {
         case .invalid(let errors):
             for error in errors { log.log(.error, text: error) }
@@ -81,7 +81,11 @@ struct ServeCommand: Equatable {
     // MARK: Upgrade
 
     /// Says whether this program could take over from one that runs with the same arguments.
-    private func check(_ source: ConfigurationFile) -> Int32 {
+    private func check(_ source: ConfigurationFile, _ environment: [String]) -> Int32 {
+        if let problem = UpgradeHandover.problemWithConfiguration(environment) {
+            TextOutput.standard.write(problem + "\n")
+            return ExitCode.failure
+        }
         switch source.read() {
         case .invalid(let errors):
             for error in errors { TextOutput.standard.write(error + "\n") }

@@ -22,11 +22,11 @@ final class Fleet: WorkerObserver {
     }
 
     var hooks = Hooks()
-    // The setter is for the files of this class.
+    // The setters are for the files of this class.
     var machine: FleetMachine
-    private(set) var processes: [WorkerSerial: WorkerProcess] = [:]
-    private(set) var metrics = FleetMetrics()
-    private(set) var history = WorkerHistory()
+    var processes: [WorkerSerial: WorkerProcess] = [:]
+    var metrics = FleetMetrics()
+    var history = WorkerHistory()
 
     let loop: EventLoop
     let log: FleetLog
@@ -37,15 +37,17 @@ final class Fleet: WorkerObserver {
         Array(processes.values)
     }
     /// What workers are replaced for while the fleet rolls.
-    private var rollReason = FleetSnapshot.RestartReason.reload
+    var rollReason = FleetSnapshot.RestartReason.reload
     /// From the start of processes to their readiness.
-    private(set) var bootDuration = Histogram()
+    var bootDuration = Histogram()
     /// Streams that workers which have ended had to cut.
-    private(set) var streamsAborted: UInt64 = 0
+    var streamsAborted: UInt64 = 0
     /// What the last probe brought that did not pass.
     private(set) var probeFailure: String?
     /// Workers whose connections were taken back since they last said something.
     var unresponsive: Set<WorkerSerial> = []
+    /// Adopted workers that the loop has not taken yet.
+    var unwatched: Set<WorkerSerial> = []
     private var outOfMemoryKills = MachineFacts.outOfMemoryKills()
     /// Configurations that processes may still be started with.
     private var configurations: [UInt32: ConfigurationMemory] = [:]
@@ -120,13 +122,16 @@ final class Fleet: WorkerObserver {
         changesWorkers: Bool
     ) {
         probeFailure = nil
+        let isRunning = machine.state == .running
         let generation = machine.configurationAccepted(
             desired: workers,
             limits: configuration.limits,
             changesWorkers: changesWorkers,
             now: loop.now
         )
-        if let generation {
+        // Where only the number changes the generation stays, and this is its configuration from here
+        // on: the next program compares the file with it.
+        if let generation = generation ?? (isRunning ? machine.generation : nil) {
             configurations[generation] = configuration
             metrics.define(upstreams: configuration.upstreams)
         }
@@ -139,44 +144,13 @@ final class Fleet: WorkerObserver {
         perform()
     }
 
-    // MARK: Another program
-
     /// Streams that were cut because their worker had to end.
     var abortedStreams: UInt64 {
         processes.values.reduce(streamsAborted) { $0 + $1.scoreboard.load.streamsAborted }
     }
 
-    /// Whether another program could take over now: nothing is half done.
-    var canBeHandedOver: Bool {
-        machine.state == .running && machine.readyCount > 0
-            && !machine.slots.contains { $0.purpose == .replace && $0.isRunning }
-    }
-
-    /// Goes on with the workers of another program.
-    func adopt(_ processes: [WorkerProcess], _ metrics: FleetMetrics, _ history: WorkerHistory) {
-        self.metrics = metrics
-        self.history = history
-        for process in processes { self.processes[process.serial] = process }
-    }
-
-    /// Begins to watch adopted workers, and has them say again what the other program knew.
-    func resume() {
-        for process in processes.values {
-            do throws(SystemError) {
-                try process.start()
-                _ = process.send(.recount)
-            } catch {
-                failed(process, .protocolError, "cannot be watched: \(error)")
-            }
-        }
-        health.start()
-        setTimer()
-        rollReason = .upgrade
-        reload()
-    }
-
-    /// The memory of the configuration in use.
-    var configurationDescriptor: Int32? { configurations[machine.generation]?.fd.raw }
+    /// The configuration in use.
+    var configuration: ConfigurationMemory? { configurations[machine.generation] }
 
     /// Children that are no workers of the fleet.
     var children: Children { spawner.children }
@@ -327,7 +301,7 @@ final class Fleet: WorkerObserver {
         }
     }
 
-    private func drain(_ serial: WorkerSerial, _ plan: DrainPlan) {
+    func drain(_ serial: WorkerSerial, _ plan: DrainPlan) {
         guard let process = processes[serial] else { return }
         let left = Self.milliseconds(until: plan.hard, from: loop.now)
         // The worker's own end comes before ours: it can still tell its clients, which TERM does not
@@ -359,7 +333,7 @@ final class Fleet: WorkerObserver {
 
     // MARK: Time
 
-    private func setTimer() {
+    func setTimer() {
         var due = machine.deadline
         if !unsentDrains.isEmpty {
             due = min(due ?? .max, loop.now + Self.drainRetry)

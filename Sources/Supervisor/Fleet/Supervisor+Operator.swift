@@ -91,7 +91,7 @@ final class OperatorDesk {
         hooks.reload = { [unowned self] done in reload(done) }
         hooks.scale = { [unowned self] count, done in scale(to: count, done) }
         hooks.stop = { [unowned self] now, done in stop(now: now, done) }
-        hooks.upgrade = { [unowned self] descriptor, done in upgrade(descriptor, done) }
+        hooks.upgrade = { [unowned self] connection, done in upgrade(connection, done) }
         hooks.progress = { [unowned self] request in progress(of: request) }
         return hooks
     }
@@ -227,12 +227,15 @@ final class OperatorDesk {
 
     // MARK: Upgrade
 
-    private func upgrade(_ descriptor: Int32, _ done: @escaping OperatorHooks.Done) {
+    private func upgrade(
+        _ connection: consuming OwnedFD,
+        _ done: @escaping OperatorHooks.Done
+    ) {
         if let stopping {
             done(stopping)
             return
         }
-        supervisor.upgrade(waiting: descriptor) { _, reason, lines in
+        supervisor.upgrade(waiting: connection) { _, reason, lines in
             done(.failed("upgrade failed: \(reason); the old program goes on", lines: lines))
         }
     }

@@ -38,12 +38,14 @@ final class Supervisor {
     let upgrades: UInt64
     private(set) var reloads = Reloads()
     private(set) var descriptorLimit: UInt64
-    private(set) var changes = ReloadHistory()
+    private(set) var changes: ReloadHistory
     private var changeBeganAt: UInt64 = 0
-    private var isUpgrading = false
+    private var isUpgrading: Bool
+    /// Workers that an operator wanted from the program before this one.
+    private let scaledBefore: Int?
     /// Differs when the configuration does, and tells nothing about it.
     private(set) var configurationHash = ""
-    private let hashKey: [UInt8]
+    let hashKey: [UInt8]
 
     /// What became of reloads.
     struct Reloads: Equatable {
@@ -56,7 +58,7 @@ final class Supervisor {
 
     private(set) lazy var desk = OperatorDesk(self)
     private(set) lazy var upgrader = Upgrader(self)
-    let lag = LoopLag()
+    let lag: LoopLag
     /// What another program of this process has left, until it is taken over.
     private var inherited: UpgradeState?
     let options: Options
@@ -76,7 +78,10 @@ final class Supervisor {
         settingsInUse = SettingsInUse(settings)
         inherited = state
         isUpgrading = state != nil
-        hashKey = Self.randomKey()
+        scaledBefore = state?.scaledTo
+        changes = state?.changes ?? ReloadHistory()
+        lag = LoopLag(state?.lag ?? Histogram())
+        hashKey = state?.hashKey ?? Self.randomKey()
         upgrades = state.map { $0.upgrades + 1 } ?? 0
         startedAt = state?.startedAt ?? Syscalls.wallClock().seconds
         notifier = ServiceNotifier(environment: options.environment)
@@ -203,9 +208,9 @@ final class Supervisor {
         _ socket: ListenerSocket,
         index: Int,
         _ taker: ConnectionTaker,
-        accepted: UInt64 = 0
+        counts: Listener.Counts = Listener.Counts()
     ) -> Listener {
-        Listener(socket, index: index, loop: loop, log: log, taker: taker, accepted: accepted)
+        Listener(socket, index: index, loop: loop, log: log, taker: taker, counts: counts)
     }
 
     // MARK: What the fleet asks for
@@ -217,6 +222,7 @@ final class Supervisor {
         fleet.hooks.announceReady = { [unowned self] in announceReady() }
         fleet.hooks.announceLameDuck = { [unowned self] in announceLameDuck() }
         fleet.health.hooks.looked = { [unowned self] in
+            fleet.watchAdopted()
             fleet.reapChildren()
             drainMoved()
         }
@@ -311,10 +317,12 @@ final class Supervisor {
             do throws(SystemError) {
                 let memory = try ConfigurationMemory(fresh)
                 let count = MachineFacts.workerCount(override: options.workers ?? fresh.workers)
+                let changesWorkers = settingsInUse.read(fresh)
                 fleet.configurationAccepted(
                     memory,
-                    workers: count.count,
-                    changesWorkers: settingsInUse.read(fresh)
+                    workers: (isUpgrading ? scaledBefore : nil) ?? count.count,
+                    // Whatever the file says, workers go on with the old program until replaced.
+                    changesWorkers: isUpgrading || changesWorkers
                 )
             } catch {
                 log.error("configuration") { $0.field("error", "\(error)") }
@@ -385,6 +393,12 @@ final class Supervisor {
             reason: reason,
             durationMilliseconds: Int(elapsed / 1_000_000)
         )
+    }
+
+    /// What an operator asked for; nil while the number is that of the configuration.
+    var scaledTo: Int? {
+        let desired = fleet.machine.desired
+        return desired == workerCount.count ? nil : desired
     }
 
     /// Runs so many workers, until the next reload says something else.

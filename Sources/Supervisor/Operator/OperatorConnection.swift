@@ -152,7 +152,15 @@ final class OperatorConnection: EventHandler {
         case .reload: server.hooks.reload(done)
         case .scale(let count): server.hooks.scale(count, done)
         case .stop(let now): server.hooks.stop(now, done)
-        case .upgrade: server.hooks.upgrade(fd.raw, done)
+        case .upgrade: upgrade(done)
+        }
+    }
+
+    private func upgrade(_ done: @escaping OperatorHooks.Done) {
+        do throws(Errno) {
+            server.hooks.upgrade(try fd.duplicate(), done)
+        } catch {
+            done(.failed("upgrade failed: no descriptor for the result: \(error.text)"))
         }
     }
 

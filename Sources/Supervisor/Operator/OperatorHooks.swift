@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import System
 
 /// What the supervisor does for operators.
 ///
@@ -13,10 +14,10 @@ struct OperatorHooks {
     var scale: (_ count: Int, _ done: @escaping Done) -> Void = { $1(.failed(unavailable)) }
     /// Ends the supervisor: after what runs, or now.
     var stop: (_ now: Bool, _ done: @escaping Done) -> Void = { $1(.failed(unavailable)) }
-    /// Goes on with the program on disk, in the same process; that program answers on the descriptor
-    /// of the connection.
-    var upgrade: (_ descriptor: Int32, _ done: @escaping Done) -> Void = {
-        $1(.failed(unavailable))
+    /// Goes on with the program on disk, in the same process; that program answers on `connection`, a
+    /// descriptor of its own that outlives an operator who leaves.
+    var upgrade: (_ connection: consuming OwnedFD, _ done: @escaping Done) -> Void = { _, done in
+        done(.failed(unavailable))
     }
     /// How far the operation is, in a few words.
     var progress: (OperatorRequest) -> String = { _ in "" }

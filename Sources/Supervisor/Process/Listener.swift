@@ -49,6 +49,14 @@ final class Listener: EventHandler {
         }
     }
 
+    /// What outlives the program.
+    struct Counts: Equatable {
+        var accepted: UInt64 = 0
+        var refused: UInt64 = 0
+        /// Nanoseconds for which accepting rested.
+        var paused = FleetSnapshot.Counts<FleetSnapshot.PauseReason>()
+    }
+
     /// Connections per turn: a flood on one listener must not starve the rest of the loop.
     static let acceptsPerTurn = 64
     /// Rest after an error that would repeat at once: long enough not to spin, short enough that
@@ -58,12 +66,12 @@ final class Listener: EventHandler {
 
     let index: Int
     var address: SocketAddress { socket.address }
-    private(set) var acceptedCount: UInt64 = 0
+    private(set) var acceptedCount: UInt64
     private(set) var pause: Pause? {
         didSet { pauseChanged(from: oldValue) }
     }
     /// Nanoseconds for which accepting rested, and since when it does.
-    private var pausedFor = FleetSnapshot.Counts<FleetSnapshot.PauseReason>()
+    private var pausedFor: FleetSnapshot.Counts<FleetSnapshot.PauseReason>
     private var pausedSince: UInt64 = 0
 
     private let socket: ListenerSocket
@@ -74,7 +82,7 @@ final class Listener: EventHandler {
     private var restTimer: TimerID?
     private let reserve = DescriptorReserve()
     /// Clients that were told that there is no descriptor for them.
-    private(set) var refusedCount: UInt64 = 0
+    private(set) var refusedCount: UInt64
     /// Connections that are refused in a row before the others of the loop get their turn.
     private static let refusalsPerTurn = 64
 
@@ -84,9 +92,11 @@ final class Listener: EventHandler {
         loop: EventLoop,
         log: FleetLog,
         taker: ConnectionTaker,
-        accepted: UInt64 = 0
+        counts: Counts = Counts()
     ) {
-        acceptedCount = accepted
+        acceptedCount = counts.accepted
+        refusedCount = counts.refused
+        pausedFor = counts.paused
         self.socket = socket
         self.index = index
         self.loop = loop
@@ -112,7 +122,15 @@ final class Listener: EventHandler {
     }
 
     /// What another program needs to go on with the listener.
-    var upgradeState: UpgradeState.Socket { socket.upgradeState(accepted: acceptedCount) }
+    var upgradeState: UpgradeState.Socket {
+        var counts = Counts()
+        counts.accepted = acceptedCount
+        counts.refused = refusedCount
+        for reason in FleetSnapshot.PauseReason.allCases {
+            counts.paused[reason] = paused(reason, now: loop.now)
+        }
+        return socket.upgradeState(counts)
+    }
 
     /// Begins to accept.
     func start() {

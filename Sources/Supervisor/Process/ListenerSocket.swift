@@ -37,13 +37,13 @@ final class ListenerSocket {
     }
 
     /// What another program needs to go on with the socket.
-    func upgradeState(accepted: UInt64) -> UpgradeState.Socket {
+    func upgradeState(_ counts: Listener.Counts) -> UpgradeState.Socket {
         UpgradeState.Socket(
             descriptor: raw,
             address: "\(address)",
             name: name,
             isOwner: isOwner,
-            accepted: accepted
+            counts: counts
         )
     }
 

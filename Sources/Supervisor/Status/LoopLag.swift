@@ -4,8 +4,14 @@ import Metrics
 
 /// How long the supervisor's turns take: whoever comes meanwhile waits so long.
 final class LoopLag: TurnObserver {
-    private(set) var histogram = Histogram()
+    private(set) var histogram: Histogram
     private var beganAt: UInt64 = 0
+
+    /// Goes on with what was counted before.
+    init(_ histogram: Histogram = Histogram()) {
+        self.histogram = histogram
+        super.init()
+    }
 
     override func turnBegan(at now: UInt64) { beganAt = now }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Bytes
 import Metrics
 
 /// The last changes of the fleet that were asked for: reloads, other sizes, upgrades.
-struct ReloadHistory {
+struct ReloadHistory: Equatable {
     /// Entries that are kept.
     ///
     /// Limit: what somebody wants to see of a day of deployments; the log has them all.
@@ -16,6 +17,28 @@ struct ReloadHistory {
     private(set) var entries: [FleetSnapshot.Reload] = []
     /// The last reload of the configuration, however many other changes followed.
     private(set) var lastReload: FleetSnapshot.Reload?
+
+    mutating func code(_ coder: inout StateCoder) {
+        let none = FleetSnapshot.Reload(
+            at: 0,
+            kind: .reload,
+            isSuccessful: true,
+            generation: 0,
+            reason: "",
+            durationMilliseconds: 0
+        )
+        coder.code(list: &entries, new: none) { Self.code(&$0, &$1) }
+        coder.code(optional: &lastReload, new: none) { Self.code(&$0, &$1) }
+    }
+
+    private static func code(_ entry: inout FleetSnapshot.Reload, _ coder: inout StateCoder) {
+        coder.code(&entry.at)
+        coder.code(&entry.kind)
+        coder.code(&entry.isSuccessful)
+        coder.code(&entry.generation)
+        coder.code(&entry.reason)
+        coder.code(&entry.durationMilliseconds)
+    }
 
     /// A change has ended, well or not.
     ///

@@ -10,20 +10,27 @@ extension Supervisor {
         state.startedNanoseconds = startedNanoseconds
         state.upgrades = upgrades
         state.desired = fleet.machine.desired
+        state.scaledTo = scaledTo
         state.generation = fleet.machine.generation
         // A replacement that waits to be tried again is no process, and all of them are replaced.
         state.slots = fleet.machine.slots.filter { $0.purpose != .replace }
         state.processes = fleet.processes.values.map(\.upgradeState)
-        state.configuration = fleet.configurationDescriptor ?? -1
+        state.configuration = fleet.configuration?.fd.raw ?? -1
         state.configurationLoadedAt = reloads.configurationLoadedAt ?? startedAt
         state.listeners = listeners.map(\.upgradeState)
         state.status = statusListener?.upgradeState
         state.lock = options.runtime?.lockDescriptor
         state.waiting = waiting
         state.reloads = reloads
+        state.changes = changes
+        state.hashKey = hashKey
         state.dispatcher = handoff.dispatcher
         state.metrics = fleet.metrics
         state.history = fleet.history
+        state.bootDuration = fleet.bootDuration
+        state.streamsAborted = fleet.streamsAborted
+        state.lag = lag.histogram
+        state.abandoned = fleet.children.abandoned
         state.crashAnswers = handoff.crashAnswers
         state.durations = handoff.durations
         return state
@@ -36,12 +43,12 @@ extension Supervisor {
         for shown in state.listeners {
             guard let socket = ListenerSocket(adopting: shown) else { throw .inheritance }
             listeners.append(
-                listener(socket, index: listeners.count, handoff, accepted: shown.accepted)
+                listener(socket, index: listeners.count, handoff, counts: shown.counts)
             )
         }
         if let statusTaker, let shown = state.status {
             guard let socket = ListenerSocket(adopting: shown) else { throw .inheritance }
-            statusListener = listener(socket, index: 0, statusTaker, accepted: shown.accepted)
+            statusListener = listener(socket, index: 0, statusTaker, counts: shown.counts)
         }
         var processes: [WorkerProcess] = []
         do throws(Errno) {
@@ -53,7 +60,7 @@ extension Supervisor {
         } catch {
             throw .inheritance
         }
-        fleet.adopt(processes, state.metrics, state.history)
+        fleet.adopt(processes, state)
         handoff.restore(
             state.dispatcher,
             state.crashAnswers,
@@ -63,7 +70,7 @@ extension Supervisor {
     }
 
     /// Goes on with the program on disk; `done` is told about failures.
-    func upgrade(waiting: Int32? = nil, done: @escaping Upgrader.Done) {
+    func upgrade(waiting: consuming OwnedFD? = nil, done: @escaping Upgrader.Done) {
         upgrader.begin(waiting: waiting, done: done)
     }
 }

@@ -12,11 +12,13 @@ final class UpgradeCheck: EventHandler {
     }
 
     /// The program reads a configuration and ends.
-    private static let patience: UInt64 = 10_000_000_000
+    static let patience: UInt64 = 10_000_000_000
     private static let outputBytesMax = 64 << 10
     private static let timerKind: UInt32 = 1
 
     private let loop: EventLoop
+    private let children: Children
+    private let patience: UInt64
     private let done: (Result) -> Void
     private let output = ByteBuffer()
     private var pipe: OwnedFD?
@@ -24,15 +26,30 @@ final class UpgradeCheck: EventHandler {
     private var pipeToken = EventToken.none
     private var pidToken = EventToken.none
     private var timer: TimerID?
+    /// Until it is reaped.
+    private(set) var pid: Int32?
     private var exit: ProcessExit?
 
     /// `done` is called once, from the loop or from `start`.
-    init(loop: EventLoop, done: @escaping (Result) -> Void) {
+    init(
+        loop: EventLoop,
+        children: Children,
+        patience: UInt64 = UpgradeCheck.patience,
+        done: @escaping (Result) -> Void
+    ) {
         self.loop = loop
+        self.children = children
+        self.patience = patience
         self.done = done
     }
 
-    func start(_ path: String, arguments: [String], environment: [String]) {
+    /// Starts the program at `path`, which gets the configuration in use as well.
+    func start(
+        _ path: String,
+        arguments: [String],
+        environment: [String],
+        configuration: Int32
+    ) {
         do throws(Errno) {
             let ends = try Syscalls.pipe()
             let null = try Syscalls.openForReading("/dev/null")
@@ -40,14 +57,24 @@ final class UpgradeCheck: EventHandler {
                 path,
                 arguments: arguments,
                 environment: UpgradeHandover.cleaned(environment)
-                    + ["\(UpgradeHandover.checkVariable)=1"],
+                    + [
+                        "\(UpgradeHandover.checkVariable)=1",
+                        "\(UpgradeHandover.configurationVariable)="
+                            + "\(UpgradeHandover.configurationDescriptor)",
+                    ],
                 descriptors: [
                     InheritedFD(source: null.raw, target: 0),
                     InheritedFD(source: ends.second.raw, target: 1),
                     InheritedFD(source: ends.second.raw, target: 2),
+                    InheritedFD(
+                        source: configuration,
+                        target: UpgradeHandover.configurationDescriptor
+                    ),
                 ],
                 ownGroup: true
             )
+            self.pid = pid
+            children.watch(pid)
             let process = try Syscalls.pidfd(pid)
             let raw = process.raw
             pidfd = consume process
@@ -64,7 +91,7 @@ final class UpgradeCheck: EventHandler {
             finish(.failed("\(path) cannot be run: \(error.text)", lines: []))
             return
         }
-        timer = loop.schedule(at: loop.now + Self.patience, self, kind: Self.timerKind)
+        timer = loop.schedule(at: loop.now + patience, self, kind: Self.timerKind)
     }
 
     override func ready(_ readiness: Readiness, token: EventToken) {
@@ -73,19 +100,7 @@ final class UpgradeCheck: EventHandler {
 
     override func timerFired(kind: UInt32, id: TimerID) {
         timer = nil
-        kill()
         finish(.failed("the program on disk did not answer in time", lines: []))
-    }
-
-    private func kill() {
-        guard let raw = pidfd?.raw else { return }
-        do throws(Errno) {
-            try Syscalls.signal(pidfd: raw, .kill)
-            _ = try Syscalls.reap(pidfd: raw)
-        } catch {
-            // It has ended by itself.
-            return
-        }
     }
 
     private func read() {
@@ -104,13 +119,16 @@ final class UpgradeCheck: EventHandler {
     }
 
     private func reap() {
-        guard let raw = pidfd?.raw else { return }
+        guard let raw = pidfd?.raw, let pid else { return }
         do throws(Errno) {
             guard let ended = try Syscalls.reap(pidfd: raw) else { return }
             exit = ended
         } catch {
-            preconditionFailure("waitid of a child of ours: \(error)")
+            // Somebody else has reaped it: what it found is lost.
+            exit = .unknown
         }
+        children.reaped(pid)
+        self.pid = nil
         loop.deregister(pidToken)
         pidToken = .none
         judge()
@@ -120,6 +138,10 @@ final class UpgradeCheck: EventHandler {
     private func judge() {
         guard let exit, pipeToken == .none else { return }
         let lines = output.text.split(separator: "\n").map(String.init)
+        guard exit != .unknown else {
+            finish(.failed("how the program on disk ended is not known: try again", lines: lines))
+            return
+        }
         guard exit == .exited(code: ExitCode.success) else {
             finish(.failed("the program on disk refuses to take over", lines: lines))
             return
@@ -139,6 +161,8 @@ final class UpgradeCheck: EventHandler {
         pidToken = .none
         if let timer { loop.cancel(timer) }
         timer = nil
+        if let pid { children.abandon(pid) }
+        pid = nil
         pipe = nil
         pidfd = nil
         done(result)

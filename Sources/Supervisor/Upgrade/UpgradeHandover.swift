@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import System
 
-/// How one program passes the process on to the next: two variables of the environment.
+/// How one program passes the process on to the next: variables of the environment.
 enum UpgradeHandover {
     /// Number of the descriptor with the state.
     static let stateVariable = "APUS_UPGRADE_STATE"
     /// Set to have the program say whether it could take over, and do nothing else.
     static let checkVariable = "APUS_UPGRADE_CHECK"
+    /// Number of the descriptor with the configuration in use, for the check.
+    ///
+    /// Not the file's: it is what the next program begins with, and without it nothing serves.
+    static let configurationVariable = "APUS_UPGRADE_CONFIGURATION"
+    /// That number in the process of the check.
+    static let configurationDescriptor: Int32 = 3
     /// What a program that could take over says first.
     static let word = "apus-upgrade"
 
@@ -23,6 +29,18 @@ enum UpgradeHandover {
 
     static func isCheck(_ environment: [String]) -> Bool {
         WorkerEnvironment.value(of: checkVariable, in: environment) == "1"
+    }
+
+    /// Why this program cannot begin with the configuration in use; nil when it can, or when it was
+    /// not shown.
+    static func problemWithConfiguration(_ environment: [String]) -> String? {
+        guard let text = WorkerEnvironment.value(of: configurationVariable, in: environment) else {
+            return nil
+        }
+        guard let number = Int32(text), number > 2,
+            ConfigurationFile.settings(descriptor: number) != nil
+        else { return "version \(Version.text) cannot read the configuration in use" }
+        return nil
     }
 
     /// The line that answers a check.
@@ -63,7 +81,9 @@ enum UpgradeHandover {
     /// The environment without what was meant for this program alone.
     static func cleaned(_ environment: [String]) -> [String] {
         environment.filter { entry in
-            !entry.hasPrefix(stateVariable + "=") && !entry.hasPrefix(checkVariable + "=")
+            ![stateVariable, checkVariable, configurationVariable].contains {
+                entry.hasPrefix($0 + "=")
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Bytes
+import Config
 import Control
 import Metrics
 import Scoreboard
@@ -15,7 +16,7 @@ struct UpgradeState {
         var address = ""
         var name = ""
         var isOwner = false
-        var accepted: UInt64 = 0
+        var counts = Listener.Counts()
     }
 
     /// A worker process and its channels.
@@ -43,6 +44,8 @@ struct UpgradeState {
     var startedNanoseconds: UInt64 = 0
     var upgrades: UInt64 = 0
     var desired = 1
+    /// What an operator asked for; nil when the number is that of the configuration.
+    var scaledTo: Int?
     var generation: UInt32 = 1
     var slots: [WorkerSlot] = []
     var processes: [Process] = []
@@ -55,16 +58,25 @@ struct UpgradeState {
     /// The operator who waits for the result.
     var waiting: Int32?
     var reloads = Supervisor.Reloads()
+    var changes = ReloadHistory()
+    /// With it the same configuration has the same hash again.
+    var hashKey: [UInt8] = []
     var dispatcher = Dispatcher()
     var metrics = FleetMetrics()
     var history = WorkerHistory()
+    var bootDuration = Histogram()
+    var streamsAborted: UInt64 = 0
+    var lag = Histogram()
+    /// Children that were killed and are not reaped yet.
+    var abandoned: [Int32] = []
     var crashAnswers = CrashAnswers()
     var durations = HandoffDurations()
 
-    /// What both programs must agree on: forms of the state, of metrics, and of what goes on between
-    /// the supervisor and workers that run.
+    /// What both programs must agree on: forms of the state, of metrics, of what goes on between the
+    /// supervisor and workers that run, and of their configuration.
     static var format: String {
         "3.\(FleetMetrics.stateVersion).\(ControlMessage.version).\(Scoreboard.version)"
+            + ".\(ConfigBundle.version)"
     }
 
     /// Every descriptor that the next program needs.
@@ -103,6 +115,7 @@ struct UpgradeState {
         coder.code(&startedNanoseconds)
         coder.code(&upgrades)
         coder.code(&desired)
+        coder.code(&scaledTo)
         coder.code(&generation)
         coder.code(
             list: &slots,
@@ -119,9 +132,15 @@ struct UpgradeState {
         coder.code(&reloads.failed)
         coder.code(&reloads.lastSucceeded)
         coder.code(&reloads.configurationLoadedAt)
+        changes.code(&coder)
+        coder.code(list: &hashKey)
         dispatcher.code(&coder)
         metrics.code(&coder)
         history.code(&coder)
+        bootDuration.code(&coder)
+        coder.code(&streamsAborted)
+        lag.code(&coder)
+        coder.code(list: &abandoned)
         crashAnswers.code(&coder)
         durations.code(&coder)
     }
@@ -133,7 +152,9 @@ extension UpgradeState.Socket {
         coder.code(&address)
         coder.code(&name)
         coder.code(&isOwner)
-        coder.code(&accepted)
+        coder.code(&counts.accepted)
+        coder.code(&counts.refused)
+        for reason in FleetSnapshot.PauseReason.allCases { coder.code(&counts.paused[reason]) }
     }
 }
 

@@ -20,7 +20,10 @@ final class Upgrader {
     private let relay: TimerRelay
     private var check: UpgradeCheck?
     private var done: Done?
-    private var waiting: Int32?
+    /// A descriptor of its own: the operator may leave, and the number name something else then.
+    private var waiting: OwnedFD?
+    /// The configuration that the program on disk has read.
+    private var checked: ConfigurationMemory?
     private var giveUpAt: UInt64 = 0
 
     init(_ supervisor: Supervisor) {
@@ -44,14 +47,18 @@ final class Upgrader {
 
     /// `done` is told about failures only: after a success nobody is left here to call it, and the
     /// next program answers on the descriptor `waiting`.
-    func begin(waiting: Int32?, done: @escaping Done) {
-        guard supervisor.fleet.canBeHandedOver, check == nil else {
+    func begin(waiting: consuming OwnedFD?, done: @escaping Done) {
+        let fleet = supervisor.fleet
+        guard fleet.canBeHandedOver, check == nil, let configuration = fleet.configuration else {
             done(false, "workers are being replaced, or do not run yet: try again then", [])
             return
         }
         self.waiting = waiting
         self.done = done
-        let check = UpgradeCheck(loop: supervisor.loop) { [unowned self] in checked($0) }
+        checked = configuration
+        let check = UpgradeCheck(loop: supervisor.loop, children: fleet.children) {
+            [unowned self] in answered($0)
+        }
         self.check = check
         supervisor.log.info("upgrade: asking the program on disk") { record in
             record.field("path", Self.program())
@@ -59,11 +66,12 @@ final class Upgrader {
         check.start(
             Self.program(),
             arguments: CommandLine.arguments,
-            environment: supervisor.options.environment
+            environment: supervisor.options.environment,
+            configuration: configuration.fd.raw
         )
     }
 
-    private func checked(_ result: UpgradeCheck.Result) {
+    private func answered(_ result: UpgradeCheck.Result) {
         switch result {
         case .passed:
             giveUpAt = supervisor.loop.now + Self.farewellPatience
@@ -77,6 +85,8 @@ final class Upgrader {
         supervisor.log.error("upgrade failed") { $0.field("reason", reason) }
         for line in lines { supervisor.log.error("upgrade") { $0.field("said", line) } }
         check = nil
+        checked = nil
+        waiting = nil
         let done = done
         self.done = nil
         done?(false, reason, lines)
@@ -85,6 +95,10 @@ final class Upgrader {
     private func replaceWhenQuiet() {
         guard supervisor.fleet.canBeHandedOver else {
             fail("workers are being replaced: try again when that is over")
+            return
+        }
+        guard supervisor.fleet.configuration === checked else {
+            fail("the configuration has changed meanwhile: try again")
             return
         }
         let now = supervisor.loop.now
@@ -96,7 +110,7 @@ final class Upgrader {
     }
 
     private func replace() {
-        let state = supervisor.upgradeState(waiting: waiting)
+        let state = supervisor.upgradeState(waiting: waiting?.raw)
         let descriptors = state.descriptors
         do throws(Errno) {
             let memory = try Syscalls.sealedMemory("apus-upgrade", state.encoded().span)
@@ -126,7 +140,8 @@ final class Upgrader {
         do throws(Errno) {
             try Syscalls.setCloseOnExec(descriptor, true)
         } catch {
-            preconditionFailure("fcntl of an open descriptor: \(error)")
+            // What is not open, nobody inherits.
+            return
         }
     }
 }
