@@ -5,8 +5,9 @@ import System
 
 /// What the status address answers with.
 ///
-/// All documents show one snapshot, which is at most 100 ms old: scrapers may ask as often as they
-/// like, and what one document shows, the next one shows too. When the fleet's state or the number
+/// All documents show one snapshot, which is at most 100 ms old, or 20 times what it took to write
+/// when that is longer: scrapers may ask as often as they like, and what one document shows, the next
+/// one shows too. When the fleet's state or the number
 /// of its ready workers changes, a new one is taken at once, so that no document contradicts
 /// `/readyz`. Workers report every 100 ms, so a count can follow its request by twice that.
 final class StatusPages {
