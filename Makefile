@@ -14,6 +14,8 @@ SECONDS ?= 60
 # An hour by hand; CI runs one minute.
 CHAOS_SECONDS ?= 3600
 CHAOS_CI_SECONDS := 60
+# Apart from the other build products: nothing is shared with them.
+sanitized := .build/sanitized
 TARGETS ?=
 CASES ?=
 
@@ -91,6 +93,15 @@ chaos: deps ## Workers killed, stopped, replaced under load (CHAOS_SECONDS=3600 
 	@swift build
 	@python3 Tests/Chaos/chaos.py "$$(swift build --show-bin-path)" \
 		--seconds $(CHAOS_SECONDS) --seed $(SEED)
+
+.PHONY: sanitize
+sanitize: deps ## Chaos with builds that check every access to memory (CHAOS_SECONDS=600 SEED=1)
+	@$(need) command:python3:python3
+	@for product in apus apus-worker; do \
+		swift build --sanitize=address --scratch-path $(sanitized) --product $$product; \
+	done
+	@python3 Tests/Chaos/chaos.py $(sanitized)/debug --seed $(SEED) \
+		--seconds $(if $(filter command line,$(origin CHAOS_SECONDS)),$(CHAOS_SECONDS),600)
 
 .PHONY: deb
 deb: release ## Debian package of a release build, in dist/
